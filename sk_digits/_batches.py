@@ -1,0 +1,65 @@
+"""Minibatches of data that is in memory: one permutation an epoch, then contiguous slices of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+
+
+class Batches:
+    """Iterate over rows in minibatches, in a new random order each time.
+
+    Rows that fit into one batch come whole and in their own order: then nothing depends on
+    chance, and an integer weight means exactly that many copies of a row.
+
+    Parameters
+    ----------
+    X : torch.Tensor of shape (n_rows, n_features)
+        Inputs.
+    y : torch.Tensor of shape (n_rows,)
+        Class indices.
+    sample_weight : torch.Tensor of shape (n_rows,) or None
+        Weights of the rows, all positive.
+    batch_size : int
+        Rows in a batch; the last one may be smaller.
+    generator : torch.Generator or None
+        Source of the permutations, on the device of the data. None keeps the order of the rows.
+    """
+
+    def __init__(
+        self,
+        X: torch.Tensor,
+        y: torch.Tensor,
+        sample_weight: torch.Tensor | None,
+        *,
+        batch_size: int,
+        generator: torch.Generator | None,
+    ) -> None:
+        self.X = X
+        self.y = y
+        self.sample_weight = sample_weight
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch."""
+        return -(-len(self.X) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield ``(X, y, sample_weight)`` of one batch after the other."""
+        X, y, weight = self.X, self.y, self.sample_weight
+        if self.generator is None or len(X) <= self.batch_size:
+            for start in range(0, len(X), self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                yield X[rows], y[rows], None if weight is None else weight[rows]
+            return
+        order = torch.randperm(len(X), generator=self.generator, device=X.device)
+        for chosen in order.split(self.batch_size):
+            yield (
+                X.index_select(0, chosen),
+                y.index_select(0, chosen),
+                None if weight is None else weight.index_select(0, chosen),
+            )

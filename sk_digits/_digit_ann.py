@@ -1,0 +1,484 @@
+"""`DigitANN`: the scikit-learn face of the network."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sk_digits import _parameters
+from sk_digits._batches import Batches
+from sk_digits._net import DigitNet, EarlyStopper
+from sk_digits._net_state import build_net, load_arrays, net_from_arrays, net_to_arrays
+from sk_digits._rows import (
+    Rows,
+    as_numpy,
+    as_tensor,
+    check_rows,
+    encode,
+    hold_out,
+    weight_classes,
+)
+from sk_digits._transaction import unchanged_on_error
+
+# Rows in one forward pass of predict: activations stay in the processor's cache.
+PREDICT_BATCH = 1024
+
+
+class DigitANN(ClassifierMixin, BaseEstimator):
+    """Multilayer perceptron classifier: PyTorch trained by skorch behind scikit-learn's interface.
+
+    `fit` trains fully connected layers with a softmax output by AdamW on the cross-entropy, in
+    minibatches, for `max_epochs` epochs. It expects features of about unit size, such as pixels
+    in [0, 1]: put a :class:`PixelScaler` before it, as :func:`make_digit_pipeline` does. float64
+    data trains in float64, everything else in float32. It is not for regression, for several
+    labels a row or for missing values.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(512, 512)
+        Units in each hidden layer; ``()`` is a linear model. Time and memory grow with the
+        product of neighbouring widths.
+    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
+        Function of the hidden units.
+    dropout : float, default=0.0
+        Share of hidden units, in [0, 1), that each training step leaves out at random. More
+        regularises more and needs more epochs.
+    batch_norm : bool, default=False
+        Whether to normalise each hidden layer over the batch. It allows larger step sizes, and
+        makes a row's part in training depend on its batch.
+    lr : float, default=2e-3
+        Step size of AdamW; with a schedule, the largest one.
+    lr_schedule : {"constant", "cosine", "one_cycle"}, default="one_cycle"
+        Course of the step size over `max_epochs`: "one_cycle" rises over the first 30 % of the
+        steps and then falls to nearly 0, "cosine" only falls. :meth:`partial_fit` ignores it.
+    weight_decay : float, default=1e-2
+        Decoupled weight decay: each step shrinks the weights by this times the step size.
+    label_smoothing : float, default=0.0
+        Share of the target, in [0, 1], that is spread over all classes. It tempers the
+        probabilities.
+    batch_size : int, default=128
+        Rows in a training step. All rows at once, in their own order, if there are no more. Has
+        no effect on predictions.
+    max_epochs : int, default=60
+        Times that `fit` goes over the rows. :meth:`partial_fit` goes over them once.
+    early_stopping : bool, default=False
+        Whether to hold out a stratified part of the rows, score it after each epoch, stop when
+        the score no longer rises, and keep the best weights.
+    validation_fraction : float, default=0.1
+        Fraction of training rows, in (0, 1), that early stopping holds out.
+    n_iter_no_change : int, default=10
+        Epochs without a better validation score after which early stopping ends the fit.
+    tol : float, default=1e-4
+        Rise of the validation score that early stopping counts as better.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes by label, 1 for one that is not named; "balanced" weights them
+        inversely to their frequency. They multiply `sample_weight`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before, with a fresh optimizer.
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        skorch callbacks, or pairs of a name and a callback. They are copied, and see the net.
+    device : str or torch.device, default="auto"
+        Where to compute: "auto" is CUDA where there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the order of the rows, dropout and the validation part. An
+        int gives the same bits every time on the same machine with the same number of threads.
+        None takes fresh entropy from the operating system; no global generator is touched.
+    verbose : int, default=0
+        1 prints a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where the training data has string names.
+    n_iter_ : int
+        Epochs trained, those before a warm start or further :meth:`partial_fit` included.
+    loss_curve_ : list of float
+        Mean training loss in each epoch.
+    validation_scores_ : list of float
+        Validation accuracy after each epoch; only with `early_stopping`.
+    best_validation_score_ : float
+        Accuracy of the weights that were kept; only with `early_stopping`.
+    net_ : skorch.NeuralNetClassifier
+        The net below, on class indices, with its `history_` and its torch `module_`.
+
+    See Also
+    --------
+    sk_digits.make_digit_pipeline : A pixel scaler and this classifier in one pipeline.
+    sklearn.neural_network.MLPClassifier : scikit-learn's own perceptron.
+
+    References
+    ----------
+    .. [1] I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019.
+    .. [2] L. N. Smith and N. Topin, "Super-Convergence: Very Fast Training of Neural Networks
+       Using Large Learning Rates", 2018.
+    .. [3] K. He, X. Zhang, S. Ren and J. Sun, "Delving Deep into Rectifiers", 2015.
+
+    Examples
+    --------
+    >>> from sk_digits import DigitANN
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> ann = DigitANN(hidden_layer_sizes=(64,), max_epochs=10, random_state=0)
+    >>> ann.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.85
+    True
+    """
+
+    _parameter_constraints = _parameters.CONSTRAINTS
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | tuple[int, ...] = (512, 512),
+        *,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        lr: float = 2e-3,
+        lr_schedule: str = "one_cycle",
+        weight_decay: float = 1e-2,
+        label_smoothing: float = 0.0,
+        batch_size: int = 128,
+        max_epochs: int = 60,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        class_weight: dict[Any, float] | str | None = None,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features of about unit size. Sparse data is made dense.
+        y : array-like of shape (n_rows,)
+            Labels: strings, bools or integers.
+        sample_weight : array-like of shape (n_rows,) or None, default=None
+            Weights of the rows, not negative. A row of weight 0 counts as absent. While the rows
+            fit into one batch, and without dropout, batch norm and early stopping, an integer
+            weight equals that many copies of the row.
+
+        Returns
+        -------
+        DigitANN
+            The classifier itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, `X`, `y` or `sample_weight` is not as described, or training diverges.
+            Bad input leaves the classifier as it was; a training that fails or is stopped by
+            Ctrl-C leaves it unfitted, or as it was with `warm_start`.
+        """
+        with unchanged_on_error(self) as before:
+            self._check_params()
+            warm = self.warm_start and "net_" in before
+            rows = check_rows(self, X, y, sample_weight, reset=not warm)
+            classes = np.unique(rows.y)
+            rows = weight_classes(encode(rows, classes), self.class_weight, classes)
+            seed = _parameters.draw_seed(self.random_state)
+            held_out = None
+            if self.early_stopping:
+                rows, held_out = hold_out(rows, self.validation_fraction, seed)
+            net = self._build_net(rows, classes, seed, self.lr_schedule)
+            if warm:
+                self._check_same_network(net, classes)
+                arrays = net_to_arrays(self.net_)
+                load_arrays(net, {name: arrays[name] for name in ("weights", "history")})
+            else:
+                for name in [name for name in before if name.endswith("_")]:
+                    del before[name]
+            self._train(net, classes, rows, held_out)
+            net.optimizer_.state.clear()  # twice the weights in size, and of no further use
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Go once over a chunk of rows, with a constant step size.
+
+        The optimizer's state is kept from call to call. `max_epochs`, `lr_schedule` and
+        `early_stopping` are ignored.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features; one row is enough.
+        y : array-like of shape (n_rows,)
+            Labels.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels that will ever come. Needed at the first call.
+        sample_weight : array-like of shape (n_rows,) or None, default=None
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        DigitANN
+            The classifier itself.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`fit`; also if `classes` is missing at the first call or changes later,
+            or `class_weight` is "balanced", which needs all rows. A call that fails leaves the
+            classifier as it was.
+        """
+        with unchanged_on_error(self) as before:
+            self._check_params()
+            first = "net_" not in before
+            if self.class_weight == "balanced":
+                raise ValueError(
+                    "class_weight='balanced' needs the counts of all rows, which partial_fit does "
+                    "not see. Give the weights as a dict of label to weight instead."
+                )
+            if first and classes is None:
+                raise ValueError(
+                    "The first call of partial_fit needs classes: all labels that will ever come."
+                )
+            rows = check_rows(self, X, y, sample_weight, reset=first)
+            known = self.classes_ if classes is None else np.unique(as_numpy(classes))
+            rows = weight_classes(encode(rows, known), self.class_weight, known)
+            net = self._build_net(rows, known, _parameters.draw_seed(self.random_state), "constant")
+            if not first:
+                self._check_same_network(net, known)
+                load_arrays(net, net_to_arrays(self.net_))
+            self._train(net, known, rows, epochs=1)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the logits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features. Sparse data is made dense by the batch.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes or one
+            Logits in the order of `classes_`; for two classes that of the second less that of
+            the first.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If `X` is not as described, not finite, or so large that the logits overflow.
+        """
+        logits = self._logits(X)
+        if len(self.classes_) == 2:
+            return logits[:, 1] - logits[:, 0]
+        return logits[:, 0] if len(self.classes_) == 1 else logits
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the most probable label of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Labels, of the type of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`.
+        """
+        winners = self._logits(X).argmax(axis=1)
+        return self.classes_[winners]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the probability of each class: the softmax of the logits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Probabilities in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the logarithm of the probability of each class, finite also where that is 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Logarithms of probabilities in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`.
+        """
+        return log_softmax(self._logits(X), axis=1)
+
+    def _logits(self, X: ArrayLike) -> NDArray[Any]:
+        check_is_fitted(self)
+        net = self.net_
+        X = validate_data(
+            self,
+            as_numpy(X),
+            reset=False,
+            accept_sparse="csr",
+            dtype=net.architecture["dtype"],
+            order="C",
+        )
+        chunks = []
+        with torch.inference_mode():
+            for start in range(0, X.shape[0], PREDICT_BATCH):
+                chunk = X[start : start + PREDICT_BATCH]
+                chunk = chunk.toarray() if sp.issparse(chunk) else chunk
+                chunks.append(net.module_(as_tensor(chunk, net.device)).cpu().numpy())
+        logits = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"X is too large for this network: values up to {abs(X).max():g} overflow. Scale "
+                "it as the training data was."
+            )
+        return logits
+
+    def _check_params(self) -> None:
+        self._validate_params()
+        _parameters.layer_widths(self.hidden_layer_sizes)
+        _parameters.check_callbacks(self.callbacks)
+        _parameters.resolve_device(self.device)
+
+    def _build_net(
+        self, rows: Rows, classes: NDArray[Any], seed: int, lr_schedule: str
+    ) -> DigitNet:
+        """Make the net that the parameters ask for, with initial weights."""
+        params = self.get_params(deep=False)
+        return build_net(
+            _parameters.architecture(params, rows.X.shape[1], len(classes), str(rows.X.dtype)),
+            _parameters.training(params, lr_schedule),
+            torch.Generator(_parameters.resolve_device(self.device)).manual_seed(seed),
+            copy.deepcopy(self.callbacks),
+        )
+
+    def _check_same_network(self, net: DigitNet, classes: NDArray[Any]) -> None:
+        """Compare a new net and its classes with those that it is to go on from."""
+        compared = [("classes", self.classes_.tolist(), classes.tolist())] + [
+            (name, self.net_.architecture[name], net.architecture[name])
+            for name in ("hidden_layer_sizes", "activation", "batch_norm")
+        ]
+        for name, fitted, asked in compared:
+            if fitted != asked:
+                raise ValueError(
+                    f"The network was fitted with {name}={fitted!r} and cannot go on with "
+                    f"{asked!r}. Set it back, or start anew: fit with warm_start=False."
+                )
+
+    def _train(
+        self,
+        net: DigitNet,
+        classes: NDArray[Any],
+        rows: Rows,
+        held_out: Rows | None = None,
+        epochs: int | None = None,
+    ) -> None:
+        """Train `net` and take it over with what it has learned."""
+        to = (net.architecture["dtype"], net.device)
+        X, y, weight = rows.tensors(*to)
+        stopper = validation = None
+        if held_out is not None:
+            stopper = EarlyStopper(self.n_iter_no_change, self.tol)
+            validation = Batches(*held_out.tensors(*to), batch_size=PREDICT_BATCH, generator=None)
+        net.partial_fit(
+            X, y, epochs=epochs, sample_weight=weight, validation=validation, stopper=stopper
+        )
+        self.net_ = net
+        self.classes_ = classes
+        self.loss_curve_ = [row["train_loss"] for row in net.history]
+        self.n_iter_ = len(self.loss_curve_)
+        if stopper is not None:
+            self.validation_scores_ = [
+                row["valid_acc"] for row in net.history if "valid_acc" in row
+            ]
+            self.best_validation_score_ = stopper.best_score
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return state | {"net_": net_to_arrays(self.net_)} if "net_" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "net_" in state:
+            try:
+                device = _parameters.resolve_device(state["device"])
+            except ValueError:  # trained on a device that this machine has not
+                device = torch.device("cpu")
+            state = state | {"net_": net_from_arrays(state["net_"], device)}
+        super().__setstate__(state)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,302 @@
+"""The skorch net below `DigitANN`: weighted loss, step sizes, early stopping, a lean epoch loop."""
+
+from __future__ import annotations
+
+import dis
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
+from skorch.dataset import Dataset
+from skorch.utils import TeeGenerator
+from torch.nn.functional import cross_entropy
+
+from sk_digits._batches import Batches
+
+LR_SCHEDULES = ("constant", "cosine", "one_cycle")
+
+
+def step_sizes(schedule: str, lr: float, n_steps: int) -> list[float]:
+    """Give the step size of each of `n_steps` optimizer steps.
+
+    "one_cycle" is that of Smith and Topin (2018) as torch's ``OneCycleLR`` has it by default: up
+    from ``lr / 25`` over the first 30 % of the steps, then down to almost nothing, both along a
+    cosine. "cosine" only goes down.
+    """
+    if schedule == "constant":
+        return [lr] * n_steps
+    if n_steps == 1:
+        return [lr]
+    start, end = lr / 25, lr / 25e4
+    peak = 0.3 * n_steps - 1 if schedule == "one_cycle" else 0.0
+
+    def between(a: float, b: float, share: float) -> float:
+        return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
+
+    return [
+        between(start, lr, step / peak)
+        if step < peak
+        else between(lr, end, (step - peak) / (n_steps - 1 - peak))
+        for step in range(n_steps)
+    ]
+
+
+class EarlyStopper:
+    """Remember the best weights by validation score, and say when patience is over.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without an improvement of more than `tol` after which it is over.
+    tol : float
+        Smallest rise of the score that counts as an improvement.
+    """
+
+    def __init__(self, patience: int, tol: float) -> None:
+        self.patience = patience
+        self.tol = tol
+        self.best_score = -math.inf
+        self._epochs_without_improvement = 0
+        self._best_state: dict[str, torch.Tensor] = {}
+
+    def is_over(self, score: float, module: torch.nn.Module) -> bool:
+        """Take note of an epoch's score; tell whether to stop after it."""
+        if score > self.best_score + self.tol:
+            self._epochs_without_improvement = 0
+        else:
+            self._epochs_without_improvement += 1
+        if score > self.best_score:
+            self.best_score = score
+            self._best_state = {k: v.clone() for k, v in module.state_dict().items()}
+        return self._epochs_without_improvement >= self.patience
+
+    def restore(self, module: torch.nn.Module) -> None:
+        """Put the best weights back."""
+        module.load_state_dict(self._best_state)
+
+
+class DigitNet(NeuralNetClassifier):
+    """A skorch classifier that trains on tensors in memory.
+
+    `fit_loop` replaces skorch's: no DataLoader, no per-sample Python, one history row an epoch.
+    Callbacks see the hooks that skorch documents. Those on batches and gradients are called, and
+    paid for, only if a callback has them.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for :class:`skorch.NeuralNetClassifier`.
+    architecture, training : dict
+        What `build_net` made the net of.
+    generator : torch.Generator
+        Source of the order of the rows, on the device of the net.
+    lr_schedule : {"constant", "cosine", "one_cycle"}
+        Course of the step size over the epochs of one call of `fit_loop`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        architecture: dict[str, Any],
+        training: dict[str, Any],
+        generator: torch.Generator,
+        lr_schedule: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.architecture = architecture
+        self.training = training
+        self.generator = generator
+        self.lr_schedule = lr_schedule
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        return []  # skorch's own record each batch and print a table; fit_loop does their work
+
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
+    ) -> DigitNet:
+        """Train on from the present weights; unlike skorch's, Ctrl-C comes through."""
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        self.fit_loop(X, y, **fit_params)
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def fit_loop(
+        self,
+        X: torch.Tensor,
+        y: torch.Tensor,
+        epochs: int | None = None,
+        *,
+        sample_weight: torch.Tensor | None = None,
+        validation: Batches | None = None,
+        stopper: EarlyStopper | None = None,
+        **fit_params: Any,
+    ) -> DigitNet:
+        """Train for some epochs.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n_rows, n_features)
+            Inputs, on the device of the net.
+        y : torch.Tensor of shape (n_rows,)
+            Class indices.
+        epochs : int or None
+            How many; None for `max_epochs`.
+        sample_weight : torch.Tensor of shape (n_rows,) or None
+            Weights of the rows.
+        validation : Batches or None
+            Rows to score after each epoch.
+        stopper : EarlyStopper or None
+            Judge of the validation score; needs `validation`.
+        **fit_params : dict
+            Nothing; skorch's entry points may hand on their own.
+        """
+        epochs = self.max_epochs if epochs is None else epochs
+        batches = Batches(X, y, sample_weight, batch_size=self.batch_size, generator=self.generator)
+        datasets = {
+            "dataset_train": Dataset(X, y),
+            "dataset_valid": None if validation is None else Dataset(validation.X, validation.y),
+        }
+        rates = iter(step_sizes(self.lr_schedule, self.lr, epochs * len(batches)))
+        for _ in range(epochs):
+            start = time.perf_counter()
+            self.notify("on_epoch_begin", **datasets)
+            self._train_epoch(batches, rates)
+            if validation is not None:
+                self._validate_epoch(validation)
+            self.history.record("dur", time.perf_counter() - start)
+            if self.verbose:
+                print(_epoch_line(self.history[-1], self.max_epochs))
+            over = stopper is not None and stopper.is_over(
+                self.history[-1]["valid_acc"], self.module_
+            )
+            if self._asks_to_stop(datasets) or over:
+                break
+        if stopper is not None:
+            stopper.restore(self.module_)
+        return self
+
+    def _train_epoch(self, batches: Batches, rates: Iterator[float]) -> None:
+        module, optimizer = self.module_, self.optimizer_
+        has_hooks = self._has_batch_hooks()
+        follows_schedule = self.lr_schedule != "constant"  # else a callback may steer the step size
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        loss_sum = torch.zeros((), dtype=batches.X.dtype, device=batches.X.device)
+        module.train()
+        for (X, y, weight), rate in zip(batches, rates, strict=False):
+            if follows_schedule:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            if has_hooks:
+                self.notify("on_batch_begin", batch=(X, y), training=True)
+                module.train()
+            logits = module(X)
+            loss = self.get_loss(logits, y, sample_weight=weight)
+            for parameter in parameters:
+                parameter.grad = None
+            loss.backward()
+            if has_hooks:
+                self.notify(
+                    "on_grad_computed",
+                    named_parameters=TeeGenerator(self.get_all_learnable_params()),
+                    batch=(X, y),
+                    training=True,
+                )
+            optimizer.step()
+            loss = loss.detach()
+            loss_sum += loss * len(X)
+            if has_hooks:
+                self._end_batch("train", X, y, logits, loss)
+        module.eval()
+        train_loss = loss_sum.item() / len(batches.X)
+        if not math.isfinite(train_loss):
+            raise ValueError(
+                f"Training diverged: the mean loss of epoch {len(self.history)} is {train_loss}. "
+                f"Scale X to [0, 1] (PixelScaler does) or lower lr={self.lr!r}."
+            )
+        self.history.record("train_loss", train_loss)
+        self.history.record("lr", optimizer.param_groups[0]["lr"])
+
+    @torch.no_grad()
+    def _validate_epoch(self, batches: Batches) -> None:
+        has_hooks = self._has_batch_hooks()
+        loss_sum = correct = total = 0.0
+        for X, y, weight in batches:
+            if has_hooks:
+                self.notify("on_batch_begin", batch=(X, y), training=False)
+                self.module_.eval()
+            logits = self.module_(X)
+            loss = self.get_loss(logits, y, sample_weight=weight)
+            w = torch.ones_like(y, dtype=X.dtype) if weight is None else weight
+            n = w.sum().item()
+            loss_sum += loss.item() * n
+            correct += w[logits.argmax(1) == y].sum().item()
+            total += n
+            if has_hooks:
+                self._end_batch("valid", X, y, logits, loss)
+        self.history.record("valid_loss", loss_sum / total)
+        self.history.record("valid_acc", correct / total)
+
+    def _end_batch(
+        self, kind: str, X: torch.Tensor, y: torch.Tensor, logits: torch.Tensor, loss: torch.Tensor
+    ) -> None:
+        self.history.record_batch(f"{kind}_loss", loss.item())
+        self.history.record_batch(f"{kind}_batch_size", len(X))
+        self.notify(
+            "on_batch_end", batch=(X, y), training=kind == "train", loss=loss, y_pred=logits
+        )
+
+    def get_loss(
+        self,
+        y_pred: torch.Tensor,
+        y_true: torch.Tensor,
+        X: Any = None,
+        training: bool = False,
+        sample_weight: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Give the mean cross-entropy of a batch, weighted by `sample_weight`."""
+        smoothing = self.criterion_.label_smoothing
+        if sample_weight is None:
+            return cross_entropy(y_pred, y_true, label_smoothing=smoothing)
+        losses = cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)
+        return (losses * sample_weight).sum() / sample_weight.sum()
+
+    def _has_batch_hooks(self) -> bool:
+        return any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in ("on_batch_begin", "on_batch_end", "on_grad_computed")
+        )
+
+    def _asks_to_stop(self, datasets: dict[str, Any]) -> bool:
+        """Notify of the epoch's end; tell whether a callback ended the training, as skorch's do.
+
+        skorch's callbacks end it by raising KeyboardInterrupt. A Ctrl-C may arrive while they run
+        and is no such wish: it is not raised by a statement.
+        """
+        try:
+            self.notify("on_epoch_end", **datasets)
+        except KeyboardInterrupt as error:
+            traceback = error.__traceback__
+            while traceback is not None and traceback.tb_next is not None:
+                traceback = traceback.tb_next
+            assert traceback is not None
+            code = traceback.tb_frame.f_code.co_code
+            if dis.opname[code[traceback.tb_lasti]] != "RAISE_VARARGS":
+                raise
+            return True
+        return False
+
+
+def _epoch_line(row: dict[str, Any], max_epochs: int) -> str:
+    parts = [f"epoch {row['epoch']:>{len(str(max_epochs))}}", f"loss {row['train_loss']:.4f}"]
+    if "valid_acc" in row:
+        parts.append(f"validation accuracy {row['valid_acc']:.4f}")
+    return "  ".join([*parts, f"{row['dur']:.2f} s"])

@@ -1,0 +1,98 @@
+"""A net from plain values and NumPy arrays, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from sk_digits._mlp import MLP
+from sk_digits._net import DigitNet
+
+
+def build_net(
+    architecture: dict[str, Any],
+    training: dict[str, Any],
+    generator: torch.Generator,
+    callbacks: list[Any] | None = None,
+) -> DigitNet:
+    """Make an initialised net.
+
+    Parameters
+    ----------
+    architecture : dict
+        Arguments of :class:`MLP` as plain values: the dtype by its name, no generator.
+    training : dict
+        "lr", "lr_schedule", "weight_decay", "label_smoothing", "batch_size", "max_epochs" and
+        "verbose", as in `DigitANN`.
+    generator : torch.Generator
+        Source of all randomness, on the device of the net.
+    callbacks : list or None
+        skorch callbacks.
+    """
+    module_params = architecture | {"dtype": getattr(torch, architecture["dtype"])}
+    net_params = {k: v for k, v in training.items() if k not in ("weight_decay", "label_smoothing")}
+    net = DigitNet(
+        MLP,
+        **{f"module__{name}": value for name, value in module_params.items()},
+        module__generator=generator,
+        criterion=torch.nn.CrossEntropyLoss,
+        criterion__label_smoothing=training["label_smoothing"],
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=training["weight_decay"],
+        optimizer__fused=True,
+        # A DataLoader, which callbacks may start, would draw from torch's global generator.
+        iterator_valid__generator=torch.Generator(),
+        train_split=None,
+        classes=np.arange(architecture["n_outputs"]),
+        callbacks=callbacks,
+        device=str(generator.device),
+        generator=generator,
+        architecture=architecture,
+        training=training,
+        **net_params,
+    )
+    return net.initialize()
+
+
+def net_to_arrays(net: DigitNet) -> dict[str, Any]:
+    """Give a net as NumPy arrays, which share its memory on a CPU, and plain values."""
+    optimizer = net.optimizer_.state_dict()["state"]
+    return {
+        "architecture": net.architecture,
+        "training": net.training,
+        "weights": {name: t.cpu().numpy() for name, t in net.module_.state_dict().items()},
+        "optimizer": {
+            index: {name: t.cpu().numpy() for name, t in moments.items()}
+            for index, moments in optimizer.items()
+        },
+        "generator": net.generator.get_state().numpy(),
+        "history": net.history.to_list(),
+    }
+
+
+def net_from_arrays(arrays: dict[str, Any], device: torch.device) -> DigitNet:
+    """Make a net of what `net_to_arrays` gave, on any device; user callbacks are not part of it."""
+    net = build_net(arrays["architecture"], arrays["training"], torch.Generator(device))
+    load_arrays(net, arrays)
+    return net
+
+
+def load_arrays(net: DigitNet, arrays: dict[str, Any]) -> None:
+    """Copy weights, history and, where given, optimizer and generator states into a net."""
+    net.module_.load_state_dict({name: torch.tensor(v) for name, v in arrays["weights"].items()})
+    net.module_.eval()
+    net.history.clear()
+    net.history.extend(arrays["history"])
+    if "optimizer" in arrays:
+        optimizer = net.optimizer_.state_dict()
+        optimizer["state"] = {
+            index: {name: torch.tensor(v) for name, v in moments.items()}
+            for index, moments in arrays["optimizer"].items()
+        }
+        net.optimizer_.load_state_dict(optimizer)
+    if "generator" in arrays:
+        state = torch.tensor(arrays["generator"])
+        if state.shape == net.generator.get_state().shape:  # else from another kind of device
+            net.generator.set_state(state)

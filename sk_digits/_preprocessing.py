@@ -1,0 +1,215 @@
+"""Pixel intensities to the unit interval."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sk_digits._transaction import unchanged_on_error
+
+Pixels = NDArray[Any] | sp.spmatrix | sp.sparray
+
+# Binary and unit images, scikit-learn's bundled digits, 8-bit and 16-bit images.
+COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
+
+# validate_data keeps these types and turns every other into the first.
+FLOAT_TYPES = [np.float32, np.float64]
+
+
+def _largest_magnitude(X: Pixels) -> float:
+    values = X.data if sp.issparse(X) else X
+    return float(max(np.max(values, initial=0), -np.min(values, initial=0)))
+
+
+def _guess_pixel_max(magnitude: float) -> float:
+    return next((m for m in COMMON_MAXIMA if magnitude <= m), magnitude)
+
+
+class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scaler of pixel intensities to [0, 1] by one number for all pixels.
+
+    `fit` learns that number, the intensity of full ink. Unlike
+    :class:`~sklearn.preprocessing.MinMaxScaler` it treats all pixels alike, so that a pixel that
+    was always empty in training is not blown up later; unlike ``X / X.max()`` it takes the
+    maximum of the image's format, so that one dim picture does not set the scale. It is not for
+    features that are measured in different units.
+
+    Parameters
+    ----------
+    pixel_max : float or "auto", default="auto"
+        Intensity that becomes 1. "auto" takes the smallest of 1, 16, 255 and 65535 that bounds
+        the magnitudes in the training data, else the largest magnitude itself.
+
+    Attributes
+    ----------
+    pixel_max_ : float
+        The intensity that becomes 1.
+    n_features_in_ : int
+        Number of pixels.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the pixels, where the training data has string names.
+
+    See Also
+    --------
+    sk_digits.make_digit_pipeline : This scaler and a classifier in one pipeline.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_digits import PixelScaler
+    >>> images = np.array([[0, 51, 255], [0, 102, 204]], dtype=np.uint8)
+    >>> PixelScaler().fit_transform(images)
+    array([[0. , 0.2, 1. ],
+           [0. , 0.4, 0.8]], dtype=float32)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's convention
+        "pixel_max": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, pixel_max: float | str = "auto") -> None:
+        self.pixel_max = pixel_max
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Learn the intensity of full ink.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Pixel intensities, of any numeric type.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        PixelScaler
+            The scaler itself.
+
+        Raises
+        ------
+        ValueError
+            If `pixel_max` is not a positive number or "auto", or `X` is not numeric, finite and
+            two-dimensional.
+        """
+        return self._learn(X, reset=True)
+
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Learn from a further chunk of images; the intensity of full ink never falls.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Pixel intensities.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        PixelScaler
+            The scaler itself.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`fit`, or if the number of pixels changes.
+        """
+        return self._learn(X, reset=not hasattr(self, "pixel_max_"))
+
+    def transform(self, X: ArrayLike) -> Pixels:
+        """Scale images.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Pixel intensities, in the units of the training data.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_images, n_pixels)
+            Intensities over `pixel_max_`: float64 for float64, else float32.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If `X` is not numeric and finite or has another number of pixels than in training.
+
+        Warns
+        -----
+        UserWarning
+            If `X` cannot be in the units of the training data: values beyond `pixel_max_`, or
+            none but fractions where full ink is 255 or more.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        self._warn_of_other_units(X)
+        return X / X.dtype.type(self.pixel_max_)
+
+    def inverse_transform(self, X: ArrayLike) -> Pixels:
+        """Scale back to the units of the training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Scaled images.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_images, n_pixels)
+            Intensities: float64 for float64, else float32.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If `X` is not numeric and finite or has another number of pixels than in training.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        return X * X.dtype.type(self.pixel_max_)
+
+    def _learn(self, X: ArrayLike, *, reset: bool) -> Self:
+        with unchanged_on_error(self):
+            self._validate_params()
+            X = self._validate(X, reset=reset)
+            if self.pixel_max != "auto":
+                self.pixel_max_ = float(self.pixel_max)
+            else:
+                pixel_max = _guess_pixel_max(_largest_magnitude(X))
+                self.pixel_max_ = pixel_max if reset else max(pixel_max, self.pixel_max_)
+        return self
+
+    def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
+        return validate_data(self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=FLOAT_TYPES)
+
+    def _warn_of_other_units(self, X: Pixels) -> None:
+        magnitude = _largest_magnitude(X)
+        if magnitude > self.pixel_max_:
+            problem = "are beyond"
+        elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((X > 0) != (X >= 1)):
+            problem = "are mere fractions of"
+        else:
+            return
+        warnings.warn(
+            f"PixelScaler: values up to {magnitude:g} {problem} pixel_max_={self.pixel_max_:g}, "
+            "which was learned in training. Give images in the same units as in training, or set "
+            "pixel_max.",
+            stacklevel=3,
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,67 @@
+"""scikit-learn's own checks, and the company that a classifier keeps in scikit-learn."""
+
+import pytest
+import scipy
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+from sk_digits import DigitANN, PixelScaler, make_digit_pipeline
+
+# Where a feature itself draws at random by the row, a repeated row is not a weighted row.
+WEIGHTS = {
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+
+
+def _statuses(estimator):
+    assert scipy._lib._array_api.SCIPY_ARRAY_API  # or a check would be skipped
+    results = check_estimator(estimator, on_skip=None, on_fail=None)
+    assert len(results) > 40
+    return {f"{r['check_name']}/{i}": (r["status"], r["exception"]) for i, r in enumerate(results)}
+
+
+def _not_passed(estimator):
+    return {
+        name.split("/")[0]: result
+        for name, result in _statuses(estimator).items()
+        if result[0] != "passed"
+    }
+
+
+@pytest.mark.parametrize("estimator", [DigitANN(), PixelScaler()], ids=repr)
+def test_every_check_passes(estimator):
+    """The defaults pass all of scikit-learn's checks, none skipped."""
+    assert _not_passed(estimator) == {}
+    tags = estimator.__sklearn_tags__()
+    assert not tags.non_deterministic
+    assert not (tags.classifier_tags and tags.classifier_tags.poor_score)
+
+
+def test_pipeline_fails_only_what_any_classifiers_pipeline_fails():
+    """The recipe's pipeline passes every check that scikit-learn's Pipeline can pass."""
+    ours = _not_passed(make_digit_pipeline(random_state=0))
+    theirs = _not_passed(make_pipeline(PixelScaler(), LogisticRegression()))
+    assert ours.keys() <= theirs.keys()
+
+
+@pytest.mark.parametrize(
+    ("params", "may_fail"),
+    [
+        ({"dropout": 0.2}, WEIGHTS),  # a mask a row
+        ({"batch_norm": True}, WEIGHTS),  # statistics count rows, not weights
+        ({"early_stopping": True}, WEIGHTS),  # the copies of a row may fall on both sides
+        ({"class_weight": "balanced"}, set()),
+        ({"lr_schedule": "constant"}, set()),
+        ({"lr_schedule": "cosine"}, set()),
+        ({"label_smoothing": 0.1}, set()),
+        ({"batch_size": 16, "batch_norm": True}, WEIGHTS),  # leaves last batches of one row
+        ({"warm_start": True}, set()),
+        ({"hidden_layer_sizes": ()}, set()),
+    ],
+    ids=str,
+)
+def test_every_check_passes_with_a_feature_on(params, may_fail):
+    """Each feature passes the checks, but for weights as copies where it draws by the row."""
+    assert _not_passed(DigitANN(**params)).keys() <= may_fail

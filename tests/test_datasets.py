@@ -1,0 +1,582 @@
+"""Tests of the data sets: broken files, wrong sources, and the definition of the subsets."""
+
+import gzip
+import hashlib
+import subprocess
+import sys
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Bunch
+
+from sk_digits import datasets
+from sk_digits.datasets import fetch_mnist, load_digits_28
+
+IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+N_TRAIN, N_TEST = 12, 5
+
+
+def as_idx(array):
+    """Bytes of an IDX file, written after its specification and not after the reader."""
+    header = bytes([0, 0, 8, array.ndim])
+    return header + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
+
+
+@pytest.fixture(autouse=True)
+def no_environment(request, monkeypatch, tmp_path):
+    """No test sees the user's own folders, and none asks the network."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("fetch_openml was called")
+
+    if "mnist_home" not in request.fixturenames:  # which reads the variable after this fixture
+        monkeypatch.delenv("SK_DIGITS_DATA", raising=False)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "scikit_learn_data"))
+    monkeypatch.setattr(datasets, "fetch_openml", refuse)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Four arrays of a tiny MNIST, whose shapes and digests the module is told to expect."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: (
+            rng.integers(0, 256, (n_rows, 28, 28), dtype=np.uint8)
+            if "images" in name
+            else rng.integers(0, 10, n_rows, dtype=np.uint8)
+        )
+        for name, n_rows in zip(NAMES, (N_TRAIN, N_TRAIN, N_TEST, N_TEST), strict=True)
+    }
+    pins = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+    monkeypatch.setattr(datasets, "_SHAPES", {name: a.shape for name, a in arrays.items()})
+    monkeypatch.setattr(datasets, "_SHA256", pins)
+    return arrays
+
+
+@pytest.fixture
+def tiny_home(tiny, tmp_path):
+    """Folder with the tiny MNIST's four files, not gzipped."""
+    return write(tiny, tmp_path / "tiny")
+
+
+def write(arrays, folder, zipped=False):
+    """Write the arrays as IDX files into a new folder and return the folder."""
+    folder.mkdir()
+    for name, array in arrays.items():
+        if zipped:
+            (folder / f"{name}.gz").write_bytes(gzip.compress(as_idx(array)))
+        else:
+            (folder / name).write_bytes(as_idx(array))
+    return folder
+
+
+def openml_answer(arrays, data_type=np.float64, target_type=object):
+    """Give what fetch_openml gives: one table, the labels as strings."""
+    images = np.concatenate([arrays[IMAGES], arrays[TEST_IMAGES]])
+    labels = np.concatenate([arrays[LABELS], arrays[TEST_LABELS]])
+    return Bunch(
+        data=images.reshape(-1, 784).astype(data_type),
+        target=labels.astype(str).astype(target_type),
+    )
+
+
+def answer_with(monkeypatch, answer):
+    """Let fetch_openml give `answer`, or raise it; returns the list of its calls."""
+    calls = []
+
+    def fetch_openml(*args, **kwargs):
+        calls.append((args, kwargs))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(datasets, "fetch_openml", fetch_openml)
+    return calls
+
+
+# Stored indices
+
+
+def test_stored_subsets_are_a_partition_of_all_rows():
+    """12k and rest have their sizes, share no row and together are the 70,000 rows."""
+    subset, rest = (datasets._subset_indices(name, 70_000) for name in ("12k", "rest"))
+    assert (subset.shape, rest.shape) == ((12_000,), (58_000,))
+    assert subset.dtype == rest.dtype == np.int64
+    np.testing.assert_array_equal(np.sort(np.concatenate([subset, rest])), np.arange(70_000))
+
+
+@pytest.mark.mnist
+def test_subsets_follow_their_definition(mnist_home):
+    """The stored indices are those that two calls of train_test_split give, in that order."""
+    y = fetch_mnist(subset="all", data_home=mnist_home).target
+    sub, rest = train_test_split(np.arange(70_000), train_size=12_000, stratify=y, random_state=0)
+    train, test = train_test_split(sub, test_size=2_000, stratify=y[sub], random_state=0)
+    np.testing.assert_array_equal(
+        fetch_mnist(data_home=mnist_home).indices, np.concatenate([train, test])
+    )
+    np.testing.assert_array_equal(fetch_mnist(subset="rest", data_home=mnist_home).indices, rest)
+
+
+@pytest.mark.mnist
+def test_both_parts_of_12k_have_the_digits_in_mnists_proportions(mnist_home):
+    """In the training and the test part each digit is as frequent as in MNIST, to one row."""
+    overall = np.bincount(fetch_mnist(subset="all", data_home=mnist_home).target) / 70_000
+    target = fetch_mnist(data_home=mnist_home).target
+    for part in (target[:10_000], target[10_000:]):
+        assert np.abs(np.bincount(part) - overall * len(part)).max() < 2
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("subset", ["12k", "rest"])
+def test_subset_rows_are_the_rows_of_all_at_its_indices(mnist_home, subset):
+    """A subset is `all` indexed by its indices, pixels and labels alike."""
+    everything = fetch_mnist(subset="all", data_home=mnist_home)
+    part = fetch_mnist(subset=subset, data_home=mnist_home)
+    np.testing.assert_array_equal(part.data, everything.data[part.indices])
+    np.testing.assert_array_equal(part.target, everything.target[part.indices])
+
+
+@pytest.mark.mnist
+def test_genuine_mnist_begins_and_ends_as_known(mnist_home):
+    """The order is the usual one: training files first, and the documented counts per digit."""
+    target = fetch_mnist(subset="all", data_home=mnist_home).target
+    assert target[:5].tolist() == [5, 0, 4, 1, 9]
+    assert target[60_000:60_005].tolist() == [7, 2, 1, 0, 4]
+    counts = [6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958]
+    assert np.bincount(target).tolist() == counts
+
+
+# What comes back
+
+
+def test_fields_have_the_documented_types_and_shapes(tiny, tiny_home):
+    """Every field of the Bunch is as documented, and the arrays are contiguous and writeable."""
+    mnist = fetch_mnist(subset="all", data_home=tiny_home)
+    n = N_TRAIN + N_TEST
+    assert (mnist.data.shape, mnist.data.dtype) == ((n, 784), np.uint8)
+    assert (mnist.images.shape, mnist.images.dtype) == ((n, 28, 28), np.uint8)
+    assert (mnist.target.shape, mnist.target.dtype) == ((n,), np.int64)
+    assert (mnist.indices.shape, mnist.indices.dtype) == ((n,), np.int64)
+    assert mnist.data.flags.c_contiguous
+    assert mnist.data.flags.writeable
+    assert np.shares_memory(mnist.data, mnist.images)
+    assert mnist.frame is None
+    assert (mnist.feature_names[0], mnist.feature_names[-1]) == ("pixel1", "pixel784")
+    assert mnist.target_names.tolist() == list(range(10))
+    assert (mnist.source, mnist.source_location) == ("idx", str(tiny_home))
+    assert "'all'" in mnist.DESCR
+    np.testing.assert_array_equal(mnist.images[:N_TRAIN], tiny[IMAGES])
+    np.testing.assert_array_equal(mnist.images[N_TRAIN:], tiny[TEST_IMAGES])
+    np.testing.assert_array_equal(mnist.target[N_TRAIN:], tiny[TEST_LABELS])
+
+
+@pytest.mark.parametrize("subset", ["12k", "rest"])
+def test_stored_indices_choose_rows_and_their_order(tiny_home, monkeypatch, subset):
+    """Pixels and labels are taken in the order of the indices."""
+    everything = fetch_mnist(subset="all", data_home=tiny_home)
+    chosen = np.array([16, 0, 13, 4])
+    monkeypatch.setattr(datasets, "_subset_indices", lambda name, n_rows: chosen)
+    part = fetch_mnist(subset=subset, data_home=tiny_home)
+    np.testing.assert_array_equal(part.indices, chosen)
+    np.testing.assert_array_equal(part.images, everything.images[chosen])
+    np.testing.assert_array_equal(part.target, everything.target[chosen])
+
+
+def test_return_X_y_gives_the_bunchs_data_and_target(tiny_home):
+    """return_X_y changes the container and nothing else."""
+    mnist = fetch_mnist(subset="all", data_home=tiny_home)
+    X, y = fetch_mnist(subset="all", data_home=tiny_home, return_X_y=True)
+    np.testing.assert_array_equal(X, mnist.data)
+    np.testing.assert_array_equal(y, mnist.target)
+
+
+@pytest.mark.parametrize("load", ["mnist", "digits"])
+def test_as_frame_holds_the_same_values_as_the_arrays(tiny_home, load):
+    """The DataFrame and the Series equal the arrays, with the same types and the column names."""
+    pd = pytest.importorskip("pandas")
+
+    def call(**params):
+        if load == "digits":
+            return load_digits_28(**params)
+        return fetch_mnist(subset="all", data_home=tiny_home, **params)
+
+    plain, framed = call(), call(as_frame=True)
+    assert isinstance(framed.data, pd.DataFrame)
+    assert isinstance(framed.target, pd.Series)
+    assert framed.data.columns.tolist() == plain.feature_names
+    assert set(framed.data.dtypes) == {np.dtype(np.uint8)}
+    np.testing.assert_array_equal(framed.data.to_numpy(), plain.data)
+    np.testing.assert_array_equal(framed.target.to_numpy(), plain.target)
+    assert framed.frame.columns.tolist() == [*plain.feature_names, "target"]
+    X, y = call(as_frame=True, return_X_y=True)
+    pd.testing.assert_frame_equal(X, framed.data)
+    pd.testing.assert_series_equal(y, framed.target)
+
+
+def test_as_frame_without_pandas_says_so(monkeypatch):
+    """A missing pandas is an ImportError that names the parameter and the package."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="as_frame=True needs pandas"):
+        load_digits_28(as_frame=True)
+
+
+@pytest.mark.parametrize("subset", ["10k", "", None, 12, ["all"]])
+def test_unknown_subset_is_rejected_before_any_file_is_read(subset, tmp_path):
+    """The message names the parameter, the value and what is allowed."""
+    with pytest.raises(ValueError, match=r"subset=.* is unknown: .* '12k', 'rest' or 'all'"):
+        fetch_mnist(subset=subset, data_home=tmp_path)
+
+
+# Where it looks
+
+
+def test_gzipped_and_plain_files_give_equal_data(tiny, tiny_home, tmp_path):
+    """Compression changes nothing."""
+    zipped = fetch_mnist(subset="all", data_home=write(tiny, tmp_path / "zipped", zipped=True))
+    plain = fetch_mnist(subset="all", data_home=tiny_home)
+    np.testing.assert_array_equal(zipped.data, plain.data)
+    np.testing.assert_array_equal(zipped.target, plain.target)
+
+
+def test_file_is_read_by_its_content_and_not_by_its_ending(tiny_home):
+    """A file that a browser unpacked but left named .gz is read, as is the opposite."""
+    (tiny_home / IMAGES).rename(tiny_home / f"{IMAGES}.gz")
+    labels = tiny_home / LABELS
+    labels.write_bytes(gzip.compress(labels.read_bytes()))
+    assert len(fetch_mnist(subset="all", data_home=tiny_home).target) == N_TRAIN + N_TEST
+
+
+def test_data_home_may_be_a_str(tiny_home):
+    """A str and a Path mean the same folder."""
+    assert fetch_mnist(subset="all", data_home=str(tiny_home)).source_location == str(tiny_home)
+
+
+def test_environment_variable_is_used_without_data_home(tiny_home, monkeypatch):
+    """SK_DIGITS_DATA names the folder where data_home is None."""
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tiny_home))
+    assert fetch_mnist(subset="all").source_location == str(tiny_home)
+
+
+def test_data_home_goes_before_the_environment_variable(tiny_home, tmp_path, monkeypatch):
+    """With data_home given, SK_DIGITS_DATA is not even looked at."""
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path / "absent"))
+    assert fetch_mnist(subset="all", data_home=tiny_home).source_location == str(tiny_home)
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tiny_home))
+    with pytest.raises(FileNotFoundError, match="download_if_missing is False"):
+        fetch_mnist(subset="all", data_home=tmp_path / "empty", download_if_missing=False)
+
+
+def test_environment_variable_goes_before_scikit_learns_data_home(tiny, tiny_home, monkeypatch):
+    """scikit-learn's data home serves only where SK_DIGITS_DATA is unset or empty."""
+    home = tiny_home.parent / "scikit_learn_data"
+    write(tiny, home)
+    monkeypatch.setenv("SK_DIGITS_DATA", "")
+    assert fetch_mnist(subset="all").source_location == str(home)
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tiny_home))
+    assert fetch_mnist(subset="all").source_location == str(tiny_home)
+
+
+def test_environment_variable_without_a_folder_is_an_error(tmp_path, monkeypatch):
+    """A mistyped SK_DIGITS_DATA is reported, not passed over for another source."""
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError, match=r"SK_DIGITS_DATA names .*absent.* not a folder"):
+        fetch_mnist()
+
+
+def test_data_home_that_is_a_file_is_an_error(tmp_path):
+    """A file given as data_home is named."""
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"data_home=.*file' is not a folder"):
+        fetch_mnist(data_home=tmp_path / "file")
+
+
+def test_missing_mnist_without_download_says_what_to_do(tmp_path):
+    """The error names the folder, the four files and the variable, and asks nobody."""
+    with pytest.raises(OSError, match=r"is not in .*empty, and download_if_missing") as caught:
+        fetch_mnist(data_home=tmp_path / "empty", download_if_missing=False)
+    assert all(word in str(caught.value) for word in (*NAMES, "SK_DIGITS_DATA", "data_home"))
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.parametrize("present", [1, 3])
+def test_partial_set_of_files_names_the_missing_ones(tiny_home, present):
+    """Some files without the others are an error, never a reason to download."""
+    for name in NAMES[present:]:
+        (tiny_home / name).unlink()
+    with pytest.raises(FileNotFoundError, match="Missing.*: " + ", ".join(NAMES[present:])):
+        fetch_mnist(data_home=tiny_home)
+
+
+# Broken files
+
+
+def broken_files():
+    """Name of the damage, the damaged file, what it does to its bytes, and the message."""
+
+    def dims(*sizes):
+        return b"".join(size.to_bytes(4, "big") for size in sizes)
+
+    wrong_shape = bytes([0, 0, 8, 3]) + dims(N_TRAIN, 28, 29)
+    return {
+        "empty": (IMAGES, lambda b: b"", "is empty"),
+        "empty-gz": (IMAGES, lambda b: gzip.compress(b""), "is empty"),
+        "one-byte": (LABELS, lambda b: b[:1], "not an IDX file of labels"),
+        "header-cut": (IMAGES, lambda b: b[:9], "truncated: its header has 9 bytes"),
+        "truncated": (IMAGES, lambda b: b[:-1], "truncated: it has 9407 of 9408 bytes"),
+        "too-long": (TEST_LABELS, lambda b: b + b"\0", "more than the 5 bytes"),
+        "web-page": (IMAGES, lambda b: b"<!DOCTYPE html>" * 99, r"images: .*\(unknown\)"),
+        "floats": (IMAGES, lambda b: b[:2] + b"\x0d" + b[3:], "starts with the number 3331"),
+        "wrong-shape": (IMAGES, lambda b: wrong_shape + b[16:], r"shape \(12, 28, 29\), expected"),
+        "gz-truncated": (IMAGES, lambda b: gzip.compress(b)[:-20], "broken gzip file"),
+        "gz-header-cut": (IMAGES, lambda b: gzip.compress(b)[:5], "broken gzip file"),
+        "gz-bad-crc": (
+            LABELS,
+            lambda b: gzip.compress(b)[:-8] + bytes(8),
+            "broken gzip file: CRC check failed",
+        ),
+        "gz-bad-stream": (
+            TEST_LABELS,
+            lambda b: gzip.compress(b)[:10] + b"\xff" * 40,
+            "broken gzip file",
+        ),
+        "gz-junk-after": (
+            LABELS,
+            lambda b: gzip.compress(b) + b"junk",
+            "broken gzip file: Not a gzipped file",
+        ),
+        "label-10": (LABELS, lambda b: b[:-1] + b"\x0a", "holds the label 10"),
+        "other-label": (
+            TEST_LABELS,
+            lambda b: b[:-1] + bytes([(b[-1] + 1) % 10]),
+            "SHA-256 digest of its data is [0-9a-f]{64}, expected [0-9a-f]{64}",
+        ),
+        "other-pixel": (TEST_IMAGES, lambda b: b[:-1] + bytes([b[-1] ^ 1]), "differs from MNIST's"),
+    }
+
+
+@pytest.mark.parametrize("damage", broken_files())
+def test_broken_file_is_a_value_error_that_names_it(tiny_home, damage):
+    """Each kind of damage is found, and the message names the file and what is wrong with it."""
+    name, change, message = broken_files()[damage]
+    path = tiny_home / name
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ValueError, match=f"{name} .*{message}"):
+        fetch_mnist(subset="all", data_home=tiny_home)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (IMAGES, LABELS, r"not an IDX file of images: .* 2049 \(labels\), expected 2051"),
+        (IMAGES, TEST_IMAGES, r"holds data of shape \(5, 28, 28\), expected \(12, 28, 28\)"),
+        (LABELS, TEST_LABELS, r"holds data of shape \(5,\), expected \(12,\)"),
+    ],
+)
+def test_swapped_files_are_told_apart(tiny_home, first, second, message):
+    """Images under the labels' name, or test files under the training files', are rejected."""
+    one, other = (tiny_home / name for name in (first, second))
+    bytes_of_one = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(bytes_of_one)
+    with pytest.raises(ValueError, match=f"{first} .*{message}"):
+        fetch_mnist(subset="all", data_home=tiny_home)
+
+
+def test_reading_stops_one_byte_after_what_is_expected(tmp_path, monkeypatch):
+    """A gzip file that unpacks to far more than its header states is not unpacked."""
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(as_idx(np.zeros(7, dtype=np.uint8)) + bytes(5_000_000)))
+    asked = []
+    read = gzip.GzipFile.read
+
+    def recording(self, size=-1):
+        asked.append(size)
+        return read(self, size)
+
+    monkeypatch.setattr(gzip.GzipFile, "read", recording)
+    with pytest.raises(ValueError, match=r"bomb.gz has more than the 7 bytes"):
+        datasets._read_idx(path, (7,))
+    assert asked == [8, 8]
+
+
+# OpenML
+
+
+@pytest.mark.parametrize(
+    ("data_type", "target_type"), [(np.float64, object), (object, object), (np.int64, np.int64)]
+)
+def test_openml_gives_the_same_data_as_the_files(
+    tiny, tiny_home, tmp_path, monkeypatch, data_type, target_type
+):
+    """Floats, objects and strings become the same uint8 pixels and int64 labels."""
+    calls = answer_with(monkeypatch, openml_answer(tiny, data_type, target_type))
+    files = fetch_mnist(subset="all", data_home=tiny_home)
+    assert not calls
+    mnist = fetch_mnist(subset="all", data_home=tmp_path / "home")
+    assert (mnist.data.dtype, mnist.target.dtype) == (np.uint8, np.int64)
+    assert (mnist.source, mnist.source_location) == ("openml", "https://www.openml.org/d/554")
+    np.testing.assert_array_equal(mnist.data, files.data)
+    np.testing.assert_array_equal(mnist.target, files.target)
+
+
+def test_openml_answer_in_fortran_order_is_accepted(tiny, tmp_path, monkeypatch):
+    """The digests are of the rows, however a parser lays them out in memory."""
+    answer = openml_answer(tiny)
+    answer.data = np.asfortranarray(answer.data)
+    answer_with(monkeypatch, answer)
+    assert fetch_mnist(subset="all", data_home=tmp_path).data.flags.c_contiguous
+
+
+def test_openml_is_asked_for_version_1_with_the_callers_data_home(tiny, tmp_path, monkeypatch):
+    """The cache is under data_home, else scikit-learn's own, also with SK_DIGITS_DATA set."""
+    calls = answer_with(monkeypatch, openml_answer(tiny))
+    fetch_mnist(subset="all", data_home=tmp_path)
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path))
+    fetch_mnist(subset="all")
+    assert [kwargs["data_home"] for _, kwargs in calls] == [tmp_path, None]
+    for args, kwargs in calls:
+        assert (args, kwargs["version"], kwargs["as_frame"]) == (("mnist_784",), 1, False)
+
+
+def test_openml_is_read_without_pandas_where_there_is_none(tiny, tmp_path, monkeypatch):
+    """Without pandas the parser is the one that does not need it."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    calls = answer_with(monkeypatch, openml_answer(tiny))
+    fetch_mnist(subset="all", data_home=tmp_path)
+    assert calls[0][1]["parser"] == "liac-arff"
+
+
+@pytest.mark.parametrize(
+    "failure", [URLError("no route"), ValueError("md5 differs"), EOFError("cut off")]
+)
+def test_openml_failure_is_an_os_error_that_says_what_to_do(tmp_path, monkeypatch, failure):
+    """The error keeps its cause and names what was tried and how to provide the files."""
+    answer_with(monkeypatch, failure)
+    with pytest.raises(OSError, match="could not be had from OpenML's mnist_784") as caught:
+        fetch_mnist(data_home=tmp_path)
+    assert caught.value.__cause__ is failure
+    assert all(word in str(caught.value) for word in (*NAMES, "SK_DIGITS_DATA", str(tmp_path)))
+
+
+def test_openml_answer_with_fewer_rows_is_rejected(tiny, tmp_path, monkeypatch):
+    """A table of another size is not MNIST."""
+    answer = openml_answer(tiny)
+    answer_with(monkeypatch, Bunch(data=answer.data[:-1], target=answer.target))
+    with pytest.raises(ValueError, match=r"OpenML's mnist_784 has pixels of shape \(16, 784\)"):
+        fetch_mnist(subset="all", data_home=tmp_path)
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 256.0, np.nan, np.inf])
+def test_openml_pixel_that_is_no_byte_is_rejected(tiny, tmp_path, monkeypatch, value):
+    """A pixel is not rounded, wrapped or guessed."""
+    answer = openml_answer(tiny)
+    answer.data[3, 400] = value
+    answer_with(monkeypatch, answer)
+    with pytest.raises(ValueError, match="pixels that are not whole numbers from 0 to 255"):
+        fetch_mnist(subset="all", data_home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [("seven", "labels that are not numbers"), ("10", "stands for t10k-labels.*the label 10")],
+)
+def test_openml_label_that_is_no_digit_is_rejected(tiny, tmp_path, monkeypatch, label, message):
+    """A label must be one of the ten digits."""
+    answer = openml_answer(tiny)
+    answer.target[-1] = label
+    answer_with(monkeypatch, answer)
+    with pytest.raises(ValueError, match=f"OpenML's mnist_784 .*{message}"):
+        fetch_mnist(subset="all", data_home=tmp_path)
+
+
+def test_openml_rows_in_another_order_are_rejected(tiny, tmp_path, monkeypatch):
+    """The indices mean nothing in another order, so that the digests must see it."""
+    answer = openml_answer(tiny)
+    answer_with(monkeypatch, Bunch(data=answer.data[::-1], target=answer.target[::-1]))
+    with pytest.raises(ValueError, match=r"OpenML's .* differs from MNIST's train-images"):
+        fetch_mnist(subset="all", data_home=tmp_path)
+
+
+# The small digits
+
+
+def test_small_digits_have_the_layout_of_mnist():
+    """Types and shapes are MNIST's, and the labels and their order scikit-learn's."""
+    digits = load_digits_28()
+    assert (digits.data.shape, digits.data.dtype) == ((1797, 784), np.uint8)
+    assert (digits.images.shape, digits.images.dtype) == ((1797, 28, 28), np.uint8)
+    assert digits.target.dtype == digits.indices.dtype == np.int64
+    assert digits.data.flags.c_contiguous
+    assert digits.feature_names[-1] == "pixel784"
+    np.testing.assert_array_equal(digits.data.reshape(-1, 28, 28), digits.images)
+    np.testing.assert_array_equal(digits.target, load_digits().target)
+
+
+def test_small_digits_are_centred_by_mass():
+    """Every centre of mass lies within half a pixel of pixel (14, 14), as whole shifts allow."""
+    images = load_digits_28().images.astype(np.float64)
+    mass = images.sum(axis=(1, 2))
+    for axis in (2, 1):
+        centre = images.sum(axis=axis) @ np.arange(28) / mass
+        assert np.abs(centre - 14).max() <= 0.5 + 1e-9
+
+
+def test_small_digits_keep_the_ink_of_the_originals():
+    """An image's share of ink follows the original's: 400 of 784 pixels hold the whole of it."""
+    share = load_digits_28().data.mean(axis=1) / 255
+    original = load_digits().data.mean(axis=1) / 16 * 400 / 784
+    assert np.corrcoef(share, original)[0, 1] > 0.98
+    np.testing.assert_allclose(share.mean(), original.mean(), rtol=0.05)
+
+
+def test_small_digits_use_the_whole_range_on_a_black_ground():
+    """Ink reaches 255, and the corners are 0."""
+    images = load_digits_28().images
+    assert images.max() == 255
+    assert not images[:, [0, 0, -1, -1], [0, -1, 0, -1]].any()
+
+
+def test_layout_of_a_centred_square_is_symmetric():
+    """A symmetric image stays so: nothing is shifted by half a pixel on the way."""
+    square = np.zeros((1, 8, 8))
+    square[0, 2:6, 2:6] = 16
+    image = datasets._to_mnist_layout(square)[0]
+    rows = np.flatnonzero(image.any(axis=1))
+    box = image[rows[0] : rows[-1] + 1, rows[0] : rows[-1] + 1]
+    np.testing.assert_array_equal(box, box[::-1])
+    np.testing.assert_array_equal(box, box.T)
+
+
+def test_small_digits_are_the_same_each_time_and_not_shared():
+    """Changing one result changes no later one."""
+    first = load_digits_28()
+    expected = first.data.copy()
+    first.data[:] = 0
+    np.testing.assert_array_equal(load_digits_28().data, expected)
+
+
+def test_return_X_y_of_the_small_digits_gives_data_and_target():
+    """return_X_y changes the container and nothing else."""
+    X, y = load_digits_28(return_X_y=True)
+    np.testing.assert_array_equal(X, load_digits_28().data)
+    np.testing.assert_array_equal(y, load_digits_28().target)
+
+
+def test_module_imports_neither_torch_nor_the_package():
+    """The module file, run alone, brings in no torch and no other module of the package."""
+    code = (
+        "import runpy, sys; runpy.run_path(sys.argv[1]);"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'sk_digits'}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, datasets.__file__], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
