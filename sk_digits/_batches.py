@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+
+
+def as_tensor(X: NDArray[Any], device: str) -> torch.Tensor:
+    """Share an array's memory with a tensor; a read-only one, which torch warns of, is copied."""
+    return torch.from_numpy(X if X.flags.writeable else X.copy()).to(device)
 
 
 class Batches:

@@ -6,7 +6,6 @@ import copy
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax, softmax
@@ -16,21 +15,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_digits import _parameters
 from sk_digits._batches import Batches
-from sk_digits._net import DigitNet, EarlyStopper
+from sk_digits._net import PREDICT_BATCH, DigitNet, EarlyStopper
 from sk_digits._net_state import build_net, load_arrays, net_from_arrays, net_to_arrays
 from sk_digits._rows import (
     Rows,
     as_numpy,
-    as_tensor,
     check_rows,
     encode,
     hold_out,
     weight_classes,
 )
 from sk_digits._transaction import unchanged_on_error
-
-# Rows in one forward pass of predict: activations stay in the processor's cache.
-PREDICT_BATCH = 1024
 
 
 class DigitANN(ClassifierMixin, BaseEstimator):
@@ -383,26 +378,19 @@ class DigitANN(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
-        net = self.net_
-        X = validate_data(
+        rows: Any = validate_data(
             self,
             as_numpy(X),
             reset=False,
             accept_sparse="csr",
-            dtype=net.architecture["dtype"],
+            dtype=self.net_.architecture["dtype"],
             order="C",
         )
-        chunks = []
-        with torch.inference_mode():
-            for start in range(0, X.shape[0], PREDICT_BATCH):
-                chunk = X[start : start + PREDICT_BATCH]
-                chunk = chunk.toarray() if sp.issparse(chunk) else chunk
-                chunks.append(net.module_(as_tensor(chunk, net.device)).cpu().numpy())
-        logits = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        logits = self.net_.logits(rows)
         if not np.isfinite(logits).all():
             raise ValueError(
-                f"X is too large for this network: values up to {abs(X).max():g} overflow. Scale "
-                "it as the training data was."
+                f"X is too large for this network: values up to {abs(rows).max():g} overflow. "
+                "Scale it as the training data was."
             )
         return logits
 

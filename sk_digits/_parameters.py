@@ -41,7 +41,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 def layer_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:
     """Turn the `hidden_layer_sizes` parameter into a tuple."""
     widths = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object)).tolist()
-    if not all(isinstance(w, Integral) and not isinstance(w, bool) and w > 0 for w in widths):
+    if not all(isinstance(w, int | np.integer) and w > 0 for w in widths):
         raise ValueError(
             "The 'hidden_layer_sizes' parameter of DigitANN must be a positive int or a sequence "
             f"of positive ints, one a layer. Got {hidden_layer_sizes!r} instead."
@@ -60,7 +60,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"The 'device' parameter of DigitANN is {str(device)!r}, which this torch cannot use: "
-            f"{str(error).splitlines()[0]} Take 'auto' or 'cpu', or install a torch for that device."
+            f"{str(error).splitlines()[0]} Take 'auto' or 'cpu', or install a torch that can."
         ) from error
     return resolved
 

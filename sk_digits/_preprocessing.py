@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Real
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_digits._transaction import unchanged_on_error
 
-Pixels = NDArray[Any] | sp.spmatrix | sp.sparray
+Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
 
 # Binary and unit images, scikit-learn's bundled digits, 8-bit and 16-bit images.
 COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
@@ -25,7 +25,7 @@ COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
 FLOAT_TYPES = [np.float32, np.float64]
 
 
-def _largest_magnitude(X: Pixels) -> float:
+def _largest_magnitude(X: Any) -> float:
     values = X.data if sp.issparse(X) else X
     return float(max(np.max(values, initial=0), -np.min(values, initial=0)))
 
@@ -151,9 +151,9 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             none but fractions where full ink is 255 or more.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        self._warn_of_other_units(X)
-        return X / X.dtype.type(self.pixel_max_)
+        pixels = self._validate(X, reset=False)
+        self._warn_of_other_units(pixels)
+        return pixels / pixels.dtype.type(self.pixel_max_)
 
     def inverse_transform(self, X: ArrayLike) -> Pixels:
         """Scale back to the units of the training data.
@@ -176,24 +176,24 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If `X` is not numeric and finite or has another number of pixels than in training.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        return X * X.dtype.type(self.pixel_max_)
+        pixels = self._validate(X, reset=False)
+        return pixels * pixels.dtype.type(self.pixel_max_)
 
     def _learn(self, X: ArrayLike, *, reset: bool) -> Self:
         with unchanged_on_error(self):
             self._validate_params()
-            X = self._validate(X, reset=reset)
+            pixels = self._validate(X, reset=reset)
             if self.pixel_max != "auto":
                 self.pixel_max_ = float(self.pixel_max)
             else:
-                pixel_max = _guess_pixel_max(_largest_magnitude(X))
+                pixel_max = _guess_pixel_max(_largest_magnitude(pixels))
                 self.pixel_max_ = pixel_max if reset else max(pixel_max, self.pixel_max_)
         return self
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
         return validate_data(self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=FLOAT_TYPES)
 
-    def _warn_of_other_units(self, X: Pixels) -> None:
+    def _warn_of_other_units(self, X: Any) -> None:
         magnitude = _largest_magnitude(X)
         if magnitude > self.pixel_max_:
             problem = "are beyond"

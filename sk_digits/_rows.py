@@ -14,6 +14,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from sk_digits._batches import as_tensor
+
 
 class Rows(NamedTuple):
     """Features, labels or class indices, and weights of some rows."""
@@ -47,11 +49,6 @@ def as_numpy(X: Any) -> Any:
         return X
     X = X.detach().cpu()
     return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-
-
-def as_tensor(X: NDArray[Any], device: str) -> torch.Tensor:
-    """Share an array's memory with a tensor; a read-only one, which torch warns of, is copied."""
-    return torch.from_numpy(X if X.flags.writeable else X.copy()).to(device)
 
 
 def check_rows(

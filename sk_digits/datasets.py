@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import importlib.util
 import math
 import os
 import zlib
@@ -144,13 +143,12 @@ def _as_uint8(values: Any, what: str) -> _Bytes:
 
 def _fetch_from_openml(data_home: str | os.PathLike[str] | None, searched: Path) -> list[_Bytes]:
     """OpenML's rows, split as the four IDX files are."""
-    # Both parsers give the same bytes (the digests see to it); pandas' is several times faster.
-    parser = "pandas" if importlib.util.find_spec("pandas") else "liac-arff"
     try:
+        # pandas' parser is faster, but scikit-learn 1.9.1's fails on integer labels with pandas 3.1.
         answer = fetch_openml(
-            "mnist_784", version=1, data_home=data_home, as_frame=False, parser=parser
+            "mnist_784", version=1, data_home=data_home, as_frame=False, parser="liac-arff"
         )
-    except (OSError, EOFError, HTTPException, ValueError) as error:
+    except (OSError, EOFError, HTTPException, KeyError, ValueError) as error:
         raise OSError(
             f"MNIST is not in {searched} and could not be had from {_OPENML}, version 1 "
             f"({type(error).__name__}: {error}). {_HOW_TO_PROVIDE}"
