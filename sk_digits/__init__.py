@@ -1,9 +1,32 @@
 """Handwritten digits with a PyTorch perceptron that is a genuine scikit-learn classifier."""
 
-from sk_digits._digit_ann import DigitANN
-from sk_digits._pipeline import make_digit_pipeline
-from sk_digits._preprocessing import PixelScaler
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sk_digits._digit_ann import DigitANN
+    from sk_digits._pipeline import make_digit_pipeline
+    from sk_digits._preprocessing import PixelScaler
 
 __all__ = ["DigitANN", "PixelScaler", "make_digit_pipeline"]
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "DigitANN": "_digit_ann",
+    "PixelScaler": "_preprocessing",
+    "make_digit_pipeline": "_pipeline",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: datasets and ``--help`` do without torch."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

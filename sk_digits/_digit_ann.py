@@ -126,7 +126,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
     >>> from sk_digits import DigitANN
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> ann = DigitANN(hidden_layer_sizes=(64,), max_epochs=10, random_state=0)
+    >>> ann = DigitANN(hidden_layer_sizes=(64,), max_epochs=20, random_state=0)
     >>> ann.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.85
     True
     """

@@ -1,0 +1,258 @@
+"""Weights of rows and of classes: what a weight means, and which are refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from sk_digits import DigitANN
+
+N = 60
+FULL_BATCH = {"hidden_layer_sizes": (16,), "max_epochs": 4, "random_state": 0, "batch_size": 512}
+MINIBATCHES = FULL_BATCH | {"batch_size": 8}
+
+
+@pytest.fixture
+def data(digits):
+    """Give 60 digits in float64, where equal weights show as equal to many places."""
+    return digits[0][:N].astype(np.float64), digits[1][:N]
+
+
+def logits(seen, /, *, params=FULL_BATCH, **fit_params):
+    """Give the logits of some digits after a fit."""
+    return DigitANN(**params).fit(**fit_params).decision_function(seen)
+
+
+def assert_same(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-7)
+
+
+# What a weight means
+
+
+@pytest.mark.parametrize("params", [FULL_BATCH, MINIBATCHES], ids=["one batch", "minibatches"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_row_of_weight_zero_is_absent(data, params, early_stopping):
+    """Without the rows of weight 0 the fit gives the same bits, in minibatches too."""
+    X, y = (np.concatenate([a] * 4) for a in data)
+    params = params | {"early_stopping": early_stopping, "validation_fraction": 0.3}
+    weight = np.random.default_rng(0).integers(0, 2, len(y)).astype(np.float64)
+    kept = weight > 0
+    actual = logits(X, params=params, X=X, y=y, sample_weight=weight)
+    expected = logits(X, params=params, X=X[kept], y=y[kept], sample_weight=weight[kept])
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_a_class_of_weight_zero_is_absent(data):
+    """A label whose rows all weigh nothing is none of the classes."""
+    X, y = data
+    ann = DigitANN(**FULL_BATCH).fit(X, y, (y != 3).astype(float))
+    assert ann.classes_.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    "extra", [{}, {"label_smoothing": 0.2}, {"class_weight": "balanced"}], ids=str
+)
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
+def test_an_integer_weight_equals_that_many_copies(data, extra, dtype):
+    """Weighted rows and repeated rows give the same network while all fit into one batch."""
+    X, y = data
+    weight = np.random.default_rng(1).integers(0, 4, N).astype(dtype)
+    copies = weight.astype(int)
+    weighted = logits(X, params=FULL_BATCH | extra, X=X, y=y, sample_weight=weight)
+    repeated = logits(
+        X, params=FULL_BATCH | extra, X=np.repeat(X, copies, axis=0), y=np.repeat(y, copies)
+    )
+    assert_same(weighted, repeated)
+
+
+def test_an_integer_weight_equals_copies_at_the_edge_of_the_batch(data):
+    """The law holds up to exactly as many copies as fit into the batch."""
+    X, y = data
+    params = FULL_BATCH | {"batch_size": 2 * N}
+    weighted = logits(X, params=params, X=X, y=y, sample_weight=np.full(N, 2))
+    assert_same(weighted, logits(X, params=params, X=np.tile(X, (2, 1)), y=np.tile(y, 2)))
+
+
+@pytest.mark.parametrize("params", [FULL_BATCH, MINIBATCHES], ids=["one batch", "minibatches"])
+def test_only_the_ratio_of_the_weights_counts(data, params):
+    """Weights of 1 are no weights, and a common factor changes nothing."""
+    X, y = data
+    weight = np.random.default_rng(2).uniform(0.1, 5, N)
+    one = logits(X, params=params, X=X, y=y, sample_weight=weight)
+    assert_same(logits(X, params=params, X=X, y=y, sample_weight=1000 * weight), one)
+    plain = logits(X, params=params, X=X, y=y)
+    assert_same(logits(X, params=params, X=X, y=y, sample_weight=np.ones(N)), plain)
+    assert np.abs(one - plain).max() > 1e-3
+
+
+def test_weights_may_be_of_any_array_like(data):
+    """A list, a tensor and a number for all give what the array gives."""
+    X, y = data
+    weight = np.random.default_rng(3).integers(1, 5, N).astype(float)
+    expected = logits(X, X=X, y=y, sample_weight=weight)
+    for other in (weight.tolist(), torch.tensor(weight), weight.astype(np.int8)):
+        np.testing.assert_array_equal(logits(X, X=X, y=y, sample_weight=other), expected)
+
+
+def test_a_heavy_class_is_predicted_more_often(data):
+    """Weight moves the prior: the class that weighs most wins most rows."""
+    X, y = data
+    noise = np.random.default_rng(0).permutation(y)
+    heavy = DigitANN((16,), max_epochs=40, lr=1e-2, random_state=0).fit(
+        X, noise, np.where(noise == 7, 100.0, 1.0)
+    )
+    assert (heavy.predict(X) == 7).mean() > 0.8
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-40, 1e40, 1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_of_any_magnitude_stay_finite(data, dtype, scale):
+    """All weights tiny or all huge are all weights equal."""
+    X, y = data[0].astype(dtype), data[1]
+    weighted = logits(X, X=X, y=y, sample_weight=np.full(N, scale))
+    np.testing.assert_allclose(weighted, logits(X, X=X, y=y), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("params", [FULL_BATCH, MINIBATCHES], ids=["one batch", "minibatches"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("tiny", [1e-30, 1e-60, 5e-324])
+def test_weights_of_very_different_magnitudes_stay_finite(data, params, dtype, tiny):
+    """A batch of nothing but rows that weigh almost nothing does not end the training."""
+    X, y = data[0].astype(dtype), data[1]
+    weight = np.where(np.arange(N) < 4, 1.0, tiny)
+    ann = DigitANN(**params).fit(X, y, weight)
+    assert np.isfinite(ann.loss_curve_).all()
+    np.testing.assert_allclose(ann.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
+
+
+# Which are refused
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(N), r"[Ww]eights? .*(zero|positive)"),
+        (np.r_[-1.0, np.ones(N - 1)], r"Negative values in .*sample_weight"),
+        (np.r_[np.nan, np.ones(N - 1)], r"sample_weight contains NaN"),
+        (np.r_[np.inf, np.ones(N - 1)], r"sample_weight contains infinity"),
+        (np.ones(N - 1), r"sample_weight\.shape == \(59,\), expected \(60,\)"),
+        (np.ones((N, 1)), r"Sample weights must be 1D"),
+        (np.ones((N, 2)), r"Sample weights must be 1D"),
+        ([], r"sample_weight|minimum of 1 is required"),
+        (["heavy"] * N, r"could not convert string to float"),
+    ],
+    ids=["zero", "negative", "nan", "inf", "short", "column", "2d", "empty", "text"],
+)
+def test_bad_weights_are_an_error_that_says_what_is_wrong(data, method, weight, message):
+    """Weights that mean nothing are refused, and leave the classifier unfitted."""
+    X, y = data
+    ann = DigitANN(**FULL_BATCH)
+    before = dict(vars(ann))
+    params = {"classes": np.arange(10)} if method == "partial_fit" else {}
+    with pytest.raises(ValueError, match=message):
+        getattr(ann, method)(X, y, sample_weight=weight, **params)
+    assert vars(ann) == before
+
+
+# Weights of classes
+
+
+def by_class(y, weights):
+    return np.array([weights.get(label, 1.0) for label in y.tolist()])
+
+
+def test_class_weight_equals_the_sample_weight_of_its_rows(data):
+    """A dict weights the rows of its labels; a label that is not named weighs 1."""
+    X, y = data
+    weights = {0: 3.0, 4: 0.25}
+    actual = logits(X, params=FULL_BATCH | {"class_weight": weights}, X=X, y=y)
+    assert_same(actual, logits(X, X=X, y=y, sample_weight=by_class(y, weights)))
+
+
+def test_class_weight_takes_labels_of_strings(data):
+    """The keys of the dict are the labels themselves."""
+    X, y = data
+    names = np.array([f"digit {d}" for d in y])
+    params = FULL_BATCH | {"class_weight": {"digit 2": 5.0}}
+    actual = logits(X, params=params, X=X, y=names)
+    assert_same(actual, logits(X, X=X, y=y, sample_weight=by_class(y, {2: 5.0})))
+
+
+def test_balanced_weights_each_class_alike(data):
+    """ "balanced" is n / (k * count): each class has the same sum of weights."""
+    X, y = data[0], np.where(data[1] < 8, 0, data[1])
+    count = {label: (y == label).sum() for label in (0, 8, 9)}
+    weight = by_class(y, {label: N / (3 * n) for label, n in count.items()})
+    actual = logits(X, params=FULL_BATCH | {"class_weight": "balanced"}, X=X, y=y)
+    assert_same(actual, logits(X, X=X, y=y, sample_weight=weight))
+    assert len(set(np.round([weight[y == label].sum() for label in count], 9))) == 1
+
+
+def test_class_weight_multiplies_sample_weight(data):
+    """Both together are the product of the two."""
+    X, y = data
+    weight = np.random.default_rng(4).uniform(0.1, 3, N)
+    both = logits(X, params=FULL_BATCH | {"class_weight": {1: 4.0}}, X=X, y=y, sample_weight=weight)
+    assert_same(both, logits(X, X=X, y=y, sample_weight=weight * by_class(y, {1: 4.0})))
+
+
+def test_balanced_counts_the_weights_of_the_rows(data):
+    """With sample weights, "balanced" gives each class the same sum of the product."""
+    X, y = data
+    weight = np.random.default_rng(5).integers(1, 4, N)
+    actual = logits(
+        X, params=FULL_BATCH | {"class_weight": "balanced"}, X=X, y=y, sample_weight=weight
+    )
+    total = np.bincount(y, weights=weight)
+    assert_same(actual, logits(X, X=X, y=y, sample_weight=weight / total[y]))
+
+
+def test_class_weight_works_in_partial_fit(data):
+    """In a chunk too, a dict weights the rows of its labels, also labels that are not in it."""
+    X, y = data
+    classes = np.arange(12)
+    ann = DigitANN(**FULL_BATCH | {"class_weight": {0: 3.0, 11: 2.0}})
+    actual = ann.partial_fit(X, y, classes).decision_function(X)
+    plain = DigitANN(**FULL_BATCH).partial_fit(X, y, classes, by_class(y, {0: 3.0}))
+    assert_same(actual, plain.decision_function(X))
+
+
+@pytest.mark.parametrize("huge", [1e300, 1e-300])
+def test_a_product_of_extreme_weights_stays_finite(data, huge):
+    """Weights and class weights whose product leaves float64 give a network."""
+    X, y = data
+    ann = DigitANN(**MINIBATCHES | {"class_weight": dict.fromkeys(range(10), huge)})
+    ann.fit(X, y, np.full(N, huge))
+    assert np.isfinite(ann.loss_curve_).all()
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ("heavy", r"'class_weight' parameter of DigitANN must be .*'balanced'.* Got 'heavy'"),
+        ([1.0] * 10, r"'class_weight' parameter of DigitANN must be .* Got \[1\.0"),
+        ({0: -1.0}, r"'class_weight' parameter .* positive, finite.* Got \{0: -1\.0\}"),
+        ({0: 0.0}, r"'class_weight' parameter .* positive, finite.* Got \{0: 0\.0\}"),
+        ({0: np.nan}, r"'class_weight' parameter .* positive, finite.* Got \{0: nan\}"),
+        ({0: np.inf}, r"'class_weight' parameter .* positive, finite.* Got \{0: inf\}"),
+        ({0: "much"}, r"class_weight.*much"),
+        ({0: None}, r"class_weight.*None"),
+        ({77: 2.0}, r"77.*class_weight"),
+        ({"0": 2.0}, r"'0'.*class_weight"),
+    ],
+    ids=str,
+)
+def test_bad_class_weights_are_an_error_that_names_them(data, class_weight, message):
+    """A class weight that is none is refused by name and value."""
+    ann = DigitANN(**FULL_BATCH | {"class_weight": class_weight})
+    with pytest.raises(ValueError, match=message):
+        ann.fit(*data)
+    assert not hasattr(ann, "classes_")
+
+
+def test_balanced_in_partial_fit_is_an_error(data):
+    """A chunk does not know the counts of all rows."""
+    ann = DigitANN(**FULL_BATCH | {"class_weight": "balanced"})
+    with pytest.raises(ValueError, match="class_weight='balanced' needs the counts of all rows"):
+        ann.partial_fit(*data, classes=np.arange(10))

@@ -1,0 +1,38 @@
+"""The package's face: its names, its version, and what an import costs."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import sk_digits
+
+
+def test_all_names_are_there_and_public():
+    """Each name in __all__ can be had, is listed by dir, and lives in the package."""
+    for name in sk_digits.__all__:
+        assert getattr(sk_digits, name).__module__.startswith("sk_digits.")
+    assert set(sk_digits.__all__) <= set(dir(sk_digits))
+    assert sk_digits.__all__ == sorted(sk_digits.__all__)
+
+
+def test_other_names_are_attribute_errors():
+    """A misspelt name is an AttributeError that names it."""
+    with pytest.raises(AttributeError, match="'sk_digits' has no attribute 'DigitsANN'"):
+        sk_digits.DigitsANN  # noqa: B018
+
+
+def test_version_is_that_of_the_distribution():
+    """The module and the installed distribution agree on the version."""
+    assert sk_digits.__version__ == version("sk-digits")
+
+
+@pytest.mark.parametrize("module", ["sk_digits", "sk_digits.datasets", "sk_digits._cli"])
+def test_import_brings_no_torch(module):
+    """The package, its data and its --help come without the weight of torch."""
+    code = f"import {module}, sys; print([m for m in ('torch', 'skorch') if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
