@@ -4,17 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sk_digits._augmentation import RandomWarp
     from sk_digits._digit_ann import DigitANN
     from sk_digits._pipeline import make_digit_pipeline
     from sk_digits._preprocessing import PixelScaler
 
-__all__ = ["DigitANN", "PixelScaler", "make_digit_pipeline"]
+__all__ = ["DigitANN", "PixelScaler", "RandomWarp", "make_digit_pipeline"]
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "DigitANN": "_digit_ann",
     "PixelScaler": "_preprocessing",
+    "RandomWarp": "_augmentation",
     "make_digit_pipeline": "_pipeline",
 }
 

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_digits import _parameters
+from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches
 from sk_digits._net import PREDICT_BATCH, DigitNet, EarlyStopper
 from sk_digits._net_state import build_net, load_arrays, net_from_arrays, net_to_arrays
@@ -26,6 +26,13 @@ from sk_digits._rows import (
     weight_classes,
 )
 from sk_digits._transaction import unchanged_on_error
+
+
+def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Subtract logits; what would overflow becomes the largest number that there is."""
+    limits = np.finfo(a.dtype)
+    with np.errstate(over="ignore"):
+        return np.clip(a - b, limits.min, limits.max)
 
 
 class DigitANN(ClassifierMixin, BaseEstimator):
@@ -65,6 +72,14 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         no effect on predictions.
     max_epochs : int, default=60
         Times that `fit` goes over the rows. :meth:`partial_fit` goes over them once.
+    augmentation : RandomWarp, "affine", "elastic" or None, default=None
+        Random distortion of the training images, another in each epoch. "affine" is a
+        :class:`RandomWarp` of moderate rotation, shear, scale and translation, "elastic" adds a
+        mild elastic field. A RandomWarp's own parameters can be searched, as in
+        ``ann__augmentation__rotation``.
+    image_shape : (int, int) or None, default=None
+        Height and width of the images that the rows of `X` are, for `augmentation`. None takes
+        them as square.
     early_stopping : bool, default=False
         Whether to hold out a stratified part of the rows, score it after each epoch, stop when
         the score no longer rises, and keep the best weights.
@@ -83,10 +98,16 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         skorch callbacks, or pairs of a name and a callback. They are copied, and see the net.
     device : str or torch.device, default="auto"
         Where to compute: "auto" is CUDA where there is one, else the CPU.
+    precision : {"auto", "bfloat16", "float32"}, default="float32"
+        Type of the matrix products in training; weights, loss and predictions are float32 in any
+        case. "bfloat16" is faster for wide layers on processors with units for it, and many times
+        slower on others. "auto" takes it on a CPU with such units (AMX or AVX512-BF16) if the
+        hidden layers have half a million weights or more, else float32. float64 data ignores it.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the order of the rows, dropout and the validation part. An
-        int gives the same bits every time on the same machine with the same number of threads.
-        None takes fresh entropy from the operating system; no global generator is touched.
+        Source of the initial weights, the order of the rows, dropout, augmentation and the
+        validation part. An int gives the same bits every time on the same machine with the same
+        number of threads. None takes fresh entropy from the operating system; no global
+        generator is touched.
     verbose : int, default=0
         1 prints a line an epoch.
 
@@ -146,6 +167,8 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         label_smoothing: float = 0.0,
         batch_size: int = 128,
         max_epochs: int = 60,
+        augmentation: RandomWarp | str | None = None,
+        image_shape: tuple[int, int] | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -154,6 +177,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         warm_start: bool = False,
         callbacks: list[Any] | None = None,
         device: str | torch.device = "auto",
+        precision: str = "float32",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -167,6 +191,8 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.augmentation = augmentation
+        self.image_shape = image_shape
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -175,6 +201,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.device = device
+        self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 
@@ -204,7 +231,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
             Bad input leaves the classifier as it was; a training that fails or is stopped by
             Ctrl-C leaves it unfitted, or as it was with `warm_start`.
         """
-        with unchanged_on_error(self) as before:
+        with unchanged_on_error(self) as before, torch.inference_mode(False), torch.enable_grad():
             self._check_params()
             warm = self.warm_start and "net_" in before
             rows = check_rows(self, X, y, sample_weight, reset=not warm)
@@ -222,6 +249,8 @@ class DigitANN(ClassifierMixin, BaseEstimator):
             else:
                 for name in [name for name in before if name.endswith("_")]:
                     del before[name]
+                    if name not in ("n_features_in_", "feature_names_in_"):  # these are new
+                        delattr(self, name)
             self._train(net, classes, rows, held_out)
             net.optimizer_.state.clear()  # twice the weights in size, and of no further use
         return self
@@ -261,7 +290,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
             or `class_weight` is "balanced", which needs all rows. A call that fails leaves the
             classifier as it was.
         """
-        with unchanged_on_error(self) as before:
+        with unchanged_on_error(self) as before, torch.inference_mode(False), torch.enable_grad():
             self._check_params()
             first = "net_" not in before
             if self.class_weight == "balanced":
@@ -273,7 +302,8 @@ class DigitANN(ClassifierMixin, BaseEstimator):
                 raise ValueError(
                     "The first call of partial_fit needs classes: all labels that will ever come."
                 )
-            rows = check_rows(self, X, y, sample_weight, reset=first)
+            dtype = None if first else self.net_.architecture["dtype"]
+            rows = check_rows(self, X, y, sample_weight, reset=first, dtype=dtype)
             known = self.classes_ if classes is None else np.unique(as_numpy(classes))
             rows = weight_classes(encode(rows, known), self.class_weight, known)
             net = self._build_net(rows, known, _parameters.draw_seed(self.random_state), "constant")
@@ -306,7 +336,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         """
         logits = self._logits(X)
         if len(self.classes_) == 2:
-            return logits[:, 1] - logits[:, 0]
+            return _difference(logits[:, 1], logits[:, 0])
         return logits[:, 0] if len(self.classes_) == 1 else logits
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -352,7 +382,9 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         ValueError
             As for :meth:`decision_function`.
         """
-        return softmax(self._logits(X), axis=1)
+        logits = self._logits(X)
+        odds = np.exp(_difference(logits, logits.max(axis=1, keepdims=True)))
+        return odds / odds.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Give the logarithm of the probability of each class, finite also where that is 0.
@@ -374,18 +406,21 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         ValueError
             As for :meth:`decision_function`.
         """
-        return log_softmax(self._logits(X), axis=1)
+        logits = self._logits(X)
+        log_odds = _difference(logits, logits.max(axis=1, keepdims=True))
+        return log_odds - np.log(np.exp(log_odds).sum(axis=1, keepdims=True))
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
-        rows: Any = validate_data(
-            self,
-            as_numpy(X),
-            reset=False,
-            accept_sparse="csr",
-            dtype=self.net_.architecture["dtype"],
-            order="C",
-        )
+        with np.errstate(over="ignore"):  # what does not fit into the type is found, and an error
+            rows: Any = validate_data(
+                self,
+                as_numpy(X),
+                reset=False,
+                accept_sparse="csr",
+                dtype=self.net_.architecture["dtype"],
+                order="C",
+            )
         logits = self.net_.logits(rows)
         if not np.isfinite(logits).all():
             raise ValueError(
@@ -405,11 +440,15 @@ class DigitANN(ClassifierMixin, BaseEstimator):
     ) -> DigitNet:
         """Make the net that the parameters ask for, with initial weights."""
         params = self.get_params(deep=False)
+        device = _parameters.resolve_device(self.device)
+        architecture = _parameters.architecture(
+            params, rows.X.shape[1], len(classes), str(rows.X.dtype)
+        )
         return build_net(
-            _parameters.architecture(params, rows.X.shape[1], len(classes), str(rows.X.dtype)),
-            _parameters.training(params, lr_schedule),
-            torch.Generator(_parameters.resolve_device(self.device)).manual_seed(seed),
-            copy.deepcopy(self.callbacks),
+            architecture,
+            _parameters.training(params, architecture, device.type, lr_schedule),
+            torch.Generator(device).manual_seed(seed),
+            list(copy.deepcopy(self.callbacks or ())),
         )
 
     def _check_same_network(self, net: DigitNet, classes: NDArray[Any]) -> None:
@@ -434,12 +473,13 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         epochs: int | None = None,
     ) -> None:
         """Train `net` and take it over with what it has learned."""
-        to = (net.architecture["dtype"], net.device)
-        X, y, weight = rows.tensors(*to)
+        X, y, weight = rows.tensors(net.device)
         stopper = validation = None
         if held_out is not None:
             stopper = EarlyStopper(self.n_iter_no_change, self.tol)
-            validation = Batches(*held_out.tensors(*to), batch_size=PREDICT_BATCH, generator=None)
+            validation = Batches(
+                *held_out.tensors(net.device), batch_size=PREDICT_BATCH, generator=None
+            )
         net.partial_fit(
             X, y, epochs=epochs, sample_weight=weight, validation=validation, stopper=stopper
         )

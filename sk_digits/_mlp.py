@@ -34,7 +34,7 @@ class Dropout(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Zero a random share of `x` and scale up the rest; the identity outside training."""
-        if not self.training:
+        if not self.training or self.p == 0:
             return x
         mask = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
         return x * mask.mul_(1 / (1 - self.p))
@@ -54,6 +54,43 @@ class BatchNorm(nn.BatchNorm1d):
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         return super().forward(x)
+
+
+class Linear(nn.Linear):
+    """A linear layer with weights uniform between ``-bound`` and ``bound``, and no bias at first.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        Width of input and output.
+    bound : float
+        Largest weight.
+    generator : torch.Generator
+        Source of the weights, on the device of the layer.
+    bias : bool
+        Whether there is a bias.
+    dtype : torch.dtype
+        Type of the parameters.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        bound: float,
+        generator: torch.Generator,
+        bias: bool = True,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__(n_inputs, n_outputs, bias=bias, dtype=dtype, device=generator.device)
+        with torch.no_grad():
+            self.weight.uniform_(-bound, bound, generator=generator)
+            if bias:
+                self.bias.zero_()
+
+    def reset_parameters(self) -> None:
+        """Leave the parameters alone; torch's own would draw from its global generator."""
 
 
 class MLP(nn.Sequential):
@@ -95,30 +132,26 @@ class MLP(nn.Sequential):
         generator: torch.Generator,
         dtype: torch.dtype,
     ) -> None:
-        device = generator.device
         layers: list[nn.Module] = []
-        fan_in = n_features
+        n_inputs = n_features
         for width in hidden_layer_sizes:
-            # A bias before batch normalisation would be subtracted again.
-            linear = nn.utils.skip_init(
-                nn.Linear, fan_in, width, bias=not batch_norm, dtype=dtype, device=device
+            variance = 2 / n_inputs if activation == "relu" else 2 / (n_inputs + width)
+            layers.append(
+                Linear(
+                    n_inputs,
+                    width,
+                    bound=math.sqrt(3 * variance),
+                    generator=generator,
+                    bias=not batch_norm,  # batch normalisation would subtract it again
+                    dtype=dtype,
+                )
             )
-            gain = 6 / fan_in if activation == "relu" else 6 / (fan_in + width)
-            _initialize(linear, math.sqrt(gain), generator)
-            layers.append(linear)
             if batch_norm:
-                layers.append(BatchNorm(width, dtype=dtype, device=device))
+                layers.append(BatchNorm(width, dtype=dtype, device=generator.device))
             layers.append(ACTIVATIONS[activation]())
-            if dropout > 0:
-                layers.append(Dropout(dropout, generator))
-            fan_in = width
-        output = nn.utils.skip_init(nn.Linear, fan_in, n_outputs, dtype=dtype, device=device)
-        _initialize(output, math.sqrt(1 / fan_in), generator)
-        super().__init__(*layers, output)
-
-
-@torch.no_grad()
-def _initialize(linear: nn.Linear, bound: float, generator: torch.Generator) -> None:
-    linear.weight.uniform_(-bound, bound, generator=generator)
-    if linear.bias is not None:
-        linear.bias.zero_()
+            # Also without dropout, so that weights have the same names when it changes.
+            layers.append(Dropout(dropout, generator))
+            n_inputs = width
+        bound = math.sqrt(1 / n_inputs)
+        layers.append(Linear(n_inputs, n_outputs, bound=bound, generator=generator, dtype=dtype))
+        super().__init__(*layers)

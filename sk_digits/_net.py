@@ -18,6 +18,7 @@ from skorch.dataset import Dataset
 from skorch.utils import TeeGenerator
 from torch.nn.functional import cross_entropy
 
+from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches, as_tensor
 
 # Rows in one forward pass without training: activations stay in the processor's cache.
@@ -102,6 +103,12 @@ class DigitNet(NeuralNetClassifier):
         Source of the order of the rows, on the device of the net.
     lr_schedule : {"constant", "cosine", "one_cycle"}
         Course of the step size over the epochs of one call of `fit_loop`.
+    bfloat16 : bool
+        Whether the matrix products of training are taken in bfloat16.
+    augmentation : RandomWarp or None
+        What changes the images of each training batch.
+    image_shape : (int, int) or None
+        Height and width of the images; needed for `augmentation`.
     """
 
     def __init__(
@@ -111,6 +118,9 @@ class DigitNet(NeuralNetClassifier):
         training: dict[str, Any],
         generator: torch.Generator,
         lr_schedule: str,
+        bfloat16: bool,
+        augmentation: RandomWarp | None,
+        image_shape: tuple[int, int] | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -118,6 +128,9 @@ class DigitNet(NeuralNetClassifier):
         self.training = training
         self.generator = generator
         self.lr_schedule = lr_schedule
+        self.bfloat16 = bfloat16
+        self.augmentation = augmentation
+        self.image_shape = image_shape
 
     @property
     def _default_callbacks(self) -> list[Any]:
@@ -187,6 +200,7 @@ class DigitNet(NeuralNetClassifier):
                 break
         if stopper is not None:
             stopper.restore(self.module_)
+        self._check_finite()
         return self
 
     def _train_epoch(self, batches: Batches, rates: Iterator[float]) -> None:
@@ -203,7 +217,14 @@ class DigitNet(NeuralNetClassifier):
             if has_hooks:
                 self.notify("on_batch_begin", batch=(X, y), training=True)
                 module.train()
-            logits = module(X)
+            if self.augmentation is not None:
+                X = self._augment(X)
+            if self.bfloat16:
+                with torch.autocast(X.device.type, torch.bfloat16):
+                    logits = module(X)
+                logits = logits.to(X.dtype)
+            else:
+                logits = module(X)
             loss = self.get_loss(logits, y, sample_weight=weight)
             for parameter in parameters:
                 parameter.grad = None
@@ -223,12 +244,26 @@ class DigitNet(NeuralNetClassifier):
         module.eval()
         train_loss = loss_sum.item() / len(batches.X)
         if not math.isfinite(train_loss):
-            raise ValueError(
-                f"Training diverged: the mean loss of epoch {len(self.history)} is {train_loss}. "
-                f"Scale X to [0, 1] (PixelScaler does) or lower lr={self.lr!r}."
-            )
+            raise self._divergence(f"the mean loss of epoch {len(self.history)} is {train_loss}")
         self.history.record("train_loss", train_loss)
         self.history.record("lr", optimizer.param_groups[0]["lr"])
+
+    def _check_finite(self) -> None:
+        """Refuse weights, or moments of their gradients, that are not finite."""
+        moments = [t for state in self.optimizer_.state.values() for t in state.values()]
+        if not all(t.isfinite().all() for t in [*self.module_.state_dict().values(), *moments]):
+            raise self._divergence("weights or gradients overflow")
+
+    def _divergence(self, symptom: str) -> ValueError:
+        return ValueError(
+            f"Training diverged: {symptom}. Scale X to [0, 1] (PixelScaler does) or lower "
+            f"lr={self.lr!r}."
+        )
+
+    def _augment(self, X: torch.Tensor) -> torch.Tensor:
+        assert self.augmentation is not None
+        assert self.image_shape is not None
+        return self.augmentation(X.view(-1, *self.image_shape), self.generator).flatten(1)
 
     @torch.no_grad()
     def _validate_epoch(self, batches: Batches) -> None:

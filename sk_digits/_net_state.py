@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sk_digits._augmentation import RandomWarp
 from sk_digits._mlp import MLP
 from sk_digits._net import DigitNet
 
@@ -24,23 +25,28 @@ def build_net(
     architecture : dict
         Arguments of :class:`MLP` as plain values: the dtype by its name, no generator.
     training : dict
-        "lr", "lr_schedule", "weight_decay", "label_smoothing", "batch_size", "max_epochs" and
-        "verbose", as in `DigitANN`.
+        "lr", "lr_schedule", "weight_decay", "label_smoothing", "batch_size", "max_epochs",
+        "image_shape" and "verbose", as in `DigitANN`; "bfloat16", and the parameters of
+        :class:`RandomWarp` or None as "augmentation".
     generator : torch.Generator
         Source of all randomness, on the device of the net.
     callbacks : list or None
         skorch callbacks.
     """
     module_params = architecture | {"dtype": getattr(torch, architecture["dtype"])}
-    net_params = {k: v for k, v in training.items() if k not in ("weight_decay", "label_smoothing")}
+    net_params = dict(training)
+    weight_decay = net_params.pop("weight_decay")
+    label_smoothing = net_params.pop("label_smoothing")
+    if net_params["augmentation"] is not None:
+        net_params["augmentation"] = RandomWarp(**net_params["augmentation"])
     net = DigitNet(
         MLP,
         **{f"module__{name}": value for name, value in module_params.items()},
         module__generator=generator,
         criterion=torch.nn.CrossEntropyLoss,
-        criterion__label_smoothing=training["label_smoothing"],
+        criterion__label_smoothing=label_smoothing,
         optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=training["weight_decay"],
+        optimizer__weight_decay=weight_decay,
         optimizer__fused=True,
         # A DataLoader, which callbacks may start, would draw from torch's global generator.
         iterator_valid__generator=torch.Generator(),
@@ -85,6 +91,8 @@ def load_arrays(net: DigitNet, arrays: dict[str, Any]) -> None:
     net.module_.eval()
     net.history.clear()
     net.history.extend(arrays["history"])
+    for group in net.optimizer_.param_groups:
+        group["initial_lr"] = group["lr"]  # what torch's schedulers ask for to go on
     if "optimizer" in arrays:
         optimizer = net.optimizer_.state_dict()
         optimizer["state"] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, Self, TypeAlias
 
@@ -10,19 +11,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_digits._dtypes import float_types
 from sk_digits._transaction import unchanged_on_error
 
 Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
 
 # Binary and unit images, scikit-learn's bundled digits, 8-bit and 16-bit images.
 COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
-
-# validate_data keeps these types and turns every other into the first.
-FLOAT_TYPES = [np.float32, np.float64]
 
 
 def _largest_magnitude(X: Any) -> float:
@@ -32,6 +31,15 @@ def _largest_magnitude(X: Any) -> float:
 
 def _guess_pixel_max(magnitude: float) -> float:
     return next((m for m in COMMON_MAXIMA if magnitude <= m), magnitude)
+
+
+def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pixels:
+    """Apply a function that leaves 0 at 0 to each pixel; sparse stays sparse."""
+    if not sp.issparse(X):
+        return function(X).astype(X.dtype, copy=False)
+    mapped = X.copy()
+    mapped.data = function(X.data).astype(X.dtype, copy=False)
+    return mapped
 
 
 class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -153,7 +161,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         pixels = self._validate(X, reset=False)
         self._warn_of_other_units(pixels)
-        return pixels / pixels.dtype.type(self.pixel_max_)
+        return _map_values(pixels, lambda values: values / self._factor(values.dtype))
 
     def inverse_transform(self, X: ArrayLike) -> Pixels:
         """Scale back to the units of the training data.
@@ -176,8 +184,20 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If `X` is not numeric and finite or has another number of pixels than in training.
         """
         check_is_fitted(self)
-        pixels = self._validate(X, reset=False)
-        return pixels * pixels.dtype.type(self.pixel_max_)
+        # Not validate_data: what transform returns has lost the names that it would ask for.
+        pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
+        if pixels.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {pixels.shape[1]} features, but PixelScaler is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        return _map_values(pixels, lambda values: values * self._factor(values.dtype))
+
+    def _factor(self, dtype: np.dtype[Any]) -> np.floating[Any]:
+        """Give `pixel_max_` in a type, or in float64 if the type cannot hold it."""
+        limits = np.finfo(dtype)
+        fits = float(limits.tiny) <= self.pixel_max_ <= float(limits.max)
+        return dtype.type(self.pixel_max_) if fits else np.float64(self.pixel_max_)
 
     def _learn(self, X: ArrayLike, *, reset: bool) -> Self:
         with unchanged_on_error(self):
@@ -191,13 +211,16 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
-        return validate_data(self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=FLOAT_TYPES)
+        return validate_data(
+            self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
+        )
 
     def _warn_of_other_units(self, X: Any) -> None:
+        values = X.data if sp.issparse(X) else X
         magnitude = _largest_magnitude(X)
         if magnitude > self.pixel_max_:
             problem = "are beyond"
-        elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((X > 0) != (X >= 1)):
+        elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((values > 0) & (values < 1)):
             problem = "are mere fractions of"
         else:
             return
@@ -205,7 +228,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             f"PixelScaler: values up to {magnitude:g} {problem} pixel_max_={self.pixel_max_:g}, "
             "which was learned in training. Give images in the same units as in training, or set "
             "pixel_max.",
-            stacklevel=3,
+            stacklevel=4,  # past this method, transform and the wrapper of set_output,
         )
 
     def __sklearn_tags__(self) -> Tags:

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_digits._batches import as_tensor
+from sk_digits._dtypes import float_types
 
 
 class Rows(NamedTuple):
@@ -29,18 +30,15 @@ class Rows(NamedTuple):
         weight = None if self.weight is None else self.weight[chosen]
         return Rows(self.X[chosen], self.y[chosen], weight)
 
-    def tensors(
-        self, dtype: str, device: str
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Bring the rows to a device, features and weights in a type."""
+    def tensors(self, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Bring the rows to a device, weights in the type of the features."""
         weight = None
         if self.weight is not None:
-            weight = as_tensor((self.weight / self.weight.max()).astype(dtype), device)
-        return (
-            as_tensor(self.X.astype(dtype, copy=False), device),
-            as_tensor(self.y, device),
-            weight,
-        )
+            # A batch of rows that weigh next to nothing must not divide by 0.
+            least = np.finfo(self.X.dtype).tiny
+            relative = np.maximum(self.weight / self.weight.max(), least)
+            weight = as_tensor(relative.astype(self.X.dtype), device)
+        return as_tensor(self.X, device), as_tensor(self.y, device), weight
 
 
 def as_numpy(X: Any) -> Any:
@@ -52,21 +50,26 @@ def as_numpy(X: Any) -> Any:
 
 
 def check_rows(
-    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    reset: bool,
+    dtype: str | None = None,
 ) -> Rows:
-    """Validate rows and make them dense; those of weight 0 are dropped.
-
-    float32 and float64 keep their type, every other becomes float32.
-    """
-    X, y = validate_data(
-        estimator,
-        as_numpy(X),
-        as_numpy(y),
-        reset=reset,
-        accept_sparse="csr",
-        dtype=[np.float32, np.float64],
-        order="C",
-    )
+    """Validate rows and make them dense, in a type or by the rule; drop those of weight 0."""
+    X, y = as_numpy(X), as_numpy(y)
+    with np.errstate(over="ignore"):  # what does not fit into the type is found, and an error
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=float_types(X) if dtype is None else dtype,
+            order="C",
+        )
     check_classification_targets(y)
     rows = Rows(X.toarray() if sp.issparse(X) else X, y, None)
     if sample_weight is None:
@@ -95,16 +98,23 @@ def weight_classes(
     """Multiply the weights of encoded rows by those of their classes."""
     if class_weight is None:
         return rows
-    by_class = compute_class_weight(
-        class_weight, classes=classes, y=classes[rows.y], sample_weight=rows.weight
-    )
-    if not (np.isfinite(by_class).all() and (by_class > 0).all()):
-        raise ValueError(
-            "The 'class_weight' parameter of DigitANN must give positive, finite numbers. "
-            f"Got {class_weight!r} instead."
+    reason = "must give positive, finite numbers"
+    try:
+        by_class = compute_class_weight(
+            class_weight, classes=classes, y=classes[rows.y], sample_weight=rows.weight
         )
-    weight = by_class[rows.y]
-    return rows._replace(weight=weight if rows.weight is None else weight * rows.weight)
+        valid = np.isfinite(by_class).all() and (by_class > 0).all()
+    except (TypeError, ValueError) as error:
+        valid, reason = False, f"must give numbers by label: {error}"
+    if not valid:
+        raise ValueError(
+            f"The 'class_weight' parameter of DigitANN {reason}. Got {class_weight!r} instead."
+        )
+    # Only ratios count; without the divisions a product may overflow.
+    weight = (by_class / by_class.max())[rows.y]
+    if rows.weight is not None:
+        weight = weight * (rows.weight / rows.weight.max())
+    return rows._replace(weight=weight)
 
 
 def hold_out(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, Rows]:

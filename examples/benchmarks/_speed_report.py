@@ -1,0 +1,254 @@
+"""What bench_speed.py tells of its measurements: the targets, the picture, the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from _contenders import HAS_AMX, HAS_BFLOAT16_UNITS
+from threadpoolctl import threadpool_info
+
+PEERS = ("torch loop", "skorch", "MLPClassifier", "Keras")
+# Okabe and Ito's colours, which colour-blind people tell apart
+COLOURS = dict(zip(PEERS, ("#0072B2", "#D55E00", "#009E73", "#AA4499"), strict=True))
+MARKERS = dict(zip(PEERS, "osD^", strict=True))
+INK = "#333333"
+
+
+def show(value: dict[str, float]) -> str:
+    """Write a ratio and its interval."""
+    return f"{value['median']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
+
+
+def describe_environment(device: str, data_source: str) -> dict[str, Any]:
+    """Tell what the numbers depend on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    versions = {"python": platform.python_version()}
+    for package in ("sk-digits", "torch", "scikit-learn", "skorch", "keras", "numpy", "scipy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    pools = {Path(pool["filepath"]).name: pool["num_threads"] for pool in threadpool_info()}
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "n_processors": os.cpu_count(),
+        "amx": HAS_AMX,
+        "bfloat16_units": HAS_BFLOAT16_UNITS,
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "threads": {"torch": torch.get_num_threads()} | pools,
+        "platform": platform.platform(),
+        "versions": versions,
+        "data": data_source,
+    }
+
+
+Measured = tuple[dict[str, float], str]  # a ratio with its interval, and where it was measured
+
+
+def _worst(candidates: list[Measured]) -> Measured | None:
+    return max(candidates, key=lambda candidate: candidate[0]["median"], default=None)
+
+
+def _name(fit: dict[str, Any]) -> str:
+    return f"{tuple(fit['hidden'])} batch {fit['batch_size']}"
+
+
+def _fit_ratios(
+    results: dict[str, Any], precision: str, contender: str, shape: str | None = None
+) -> list[Measured]:
+    """Collect DigitANN's ratios to a contender, at all shapes or one."""
+    return [
+        (fit["contenders"][contender]["ratios"][precision], _name(fit))
+        for fit in results.get("fit", [])
+        if contender in fit["contenders"] and shape in (None, _name(fit))
+    ]
+
+
+def _auto_ratios(results: dict[str, Any]) -> list[Measured]:
+    """Collect the ratios of "auto" to the precision that is the better one at a shape."""
+    collected = []
+    for fit in results.get("fit", []):
+        rows = [fit["contenders"].get(f"DigitANN {p}") for p in ("float32", "bfloat16")]
+        better = min(filter(None, rows), key=lambda row: row["seconds_per_epoch"])
+        collected.append((better["ratios"]["auto"], _name(fit)))
+    return collected
+
+
+def _predict_ratios(results: dict[str, Any], kind: str, peers: tuple[str, ...]) -> list[Measured]:
+    return [
+        (row[kind]["ratio"], f"{row['contender']} {tuple(row['hidden'])}")
+        for row in results.get("predict", [])
+        if row["contender"].startswith(peers)
+    ]
+
+
+def print_targets(results: dict[str, Any]) -> None:
+    """Compare with what is to be reached, a line each; the worst case counts."""
+    small, large = "(256, 128) batch 128", "(1024, 1024) batch 512"
+    extra = results.get("augmentation", {}).get("extra_percent", {})
+    targets: list[tuple[str, float, list[Measured]]] = [
+        ("fit / torch loop, float32", 1.05, _fit_ratios(results, "float32", "torch loop float32")),
+        (
+            "fit / torch loop, bfloat16",
+            1.05,
+            _fit_ratios(results, "bfloat16", "torch loop bfloat16"),
+        ),
+        ("fit / skorch", 0.55, _fit_ratios(results, "float32", "skorch", small)),
+        ("fit / MLPClassifier", 0.60, _fit_ratios(results, "float32", "MLPClassifier", small)),
+        (
+            "fit, bfloat16 / float32",
+            0.5,
+            _fit_ratios(results, "bfloat16", "DigitANN float32", large),
+        ),
+        ("fit, auto / better precision", 1.05, _auto_ratios(results)),
+        (
+            "fit, augmented / plain",
+            1.2,
+            [
+                ({name: 1 + x / 100 for name, x in value.items()}, precision)
+                for precision, value in extra.items()
+            ],
+        ),
+        ("predict many rows / each peer", 1.0, _predict_ratios(results, "many", PEERS)),
+        (
+            "predict one row / MLPClassifier",
+            1.0,
+            _predict_ratios(results, "one", ("MLPClassifier",)),
+        ),
+    ]
+    print("\nTARGETS: of several measurements the worst, and how many reach it")
+    for name, bound, measured in targets:
+        print(f"{name:<32} <= {bound:.2f}: {_verdict(bound, measured)}")
+    if "growth" in results:
+        exponent = results["growth"]["exponent"]
+        verdict = "reached" if exponent <= 1.05 else f"missed by {exponent - 1.05:.3f}"
+        print(f"{'growth of fit with rows, exponent':<32} <= 1.05: {exponent:.3f}, {verdict}")
+    if not HAS_AMX:
+        print("bfloat16 / float32 is claimed only for processors with AMX; this one has none.")
+
+
+def _verdict(bound: float, measured: list[Measured]) -> str:
+    worst = _worst(measured)
+    if worst is None:
+        return "not measured"
+    value, where = worst
+    reached = sum(ratio["median"] <= bound for ratio, _ in measured)
+    missed = f"missed by {100 * (value['median'] / bound - 1):.1f} %"
+    verdict = "reached" if reached == len(measured) else missed
+    return f"{show(value)} at {where}, {verdict} ({reached} of {len(measured)})"
+
+
+def plot_fit(results: dict[str, Any], path: Path) -> None:
+    """Draw the seconds of each peer by those of DigitANN: a row a precision, a column a batch."""
+    from matplotlib.figure import Figure
+
+    fits = results["fit"]
+    hidden = sorted({tuple(fit["hidden"]) for fit in fits})
+    batches = sorted({fit["batch_size"] for fit in fits})
+    precisions = ["float32", "bfloat16"] if HAS_BFLOAT16_UNITS else ["float32"]
+    width, height = 2.1 + 3.3 * len(batches), 1.75 + 2.6 * len(precisions)
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(
+        len(precisions), len(batches), sharex=True, sharey=True, squeeze=False,
+        gridspec_kw={
+            "left": 0.55 / width, "right": 1 - 1.55 / width, "wspace": 0.07,
+            "bottom": 0.85 / height, "top": 1 - 0.9 / height, "hspace": 0.2,
+        },
+    )  # fmt: skip
+    _style_axes(axes[0, 0], hidden, fits, precisions)
+    for row, precision in zip(axes, precisions, strict=True):
+        for axis, batch in zip(row, batches, strict=True):
+            chosen = {tuple(fit["hidden"]): fit for fit in fits if fit["batch_size"] == batch}
+            ends = _draw_panel(axis, [chosen.get(widths) for widths in hidden], precision)
+            axis.set_title(f"{precision}, batch {batch}", loc="left", fontsize=10, color=INK)
+        _label_ends(axis, ends, len(hidden) - 1)
+    _caption(figure, results, height)
+    figure.savefig(path, dpi=200)
+
+
+def _peer_ratios(fit: dict[str, Any], peer: str, precision: str) -> dict[str, float] | None:
+    """Give a peer's seconds by DigitANN's, in the same precision where the peer has it."""
+    name = f"{peer} {precision}" if peer == "torch loop" else peer
+    if name not in fit["contenders"]:
+        return None
+    mine = fit["contenders"][name]["ratios"][precision]
+    return {"median": 1 / mine["median"], "low": 1 / mine["high"], "high": 1 / mine["low"]}
+
+
+def _style_axes(
+    axis: Any, hidden: list[tuple[int, ...]], fits: list[dict[str, Any]], precisions: list[str]
+) -> None:
+    """Set the scales, which all panels share."""
+    ratios = [_peer_ratios(fit, peer, p) for fit in fits for peer in PEERS for p in precisions]
+    low = min([0.85, *(r["low"] / 1.1 for r in ratios if r)])
+    high = max([2.2, *(r["high"] * 1.1 for r in ratios if r)])
+    ticks = [t * 10**e for e in (-2, -1, 0, 1, 2) for t in (1, 2, 5) if low <= t * 10**e <= high]
+    axis.set_yscale("log")
+    axis.set_ylim(low, high)
+    axis.set_yticks(ticks, [f"{tick:g} ×" for tick in ticks])
+    axis.set_yticks([], minor=True)
+    axis.set_xlim(-0.3, len(hidden) - 0.7)
+    axis.set_xticks(range(len(hidden)), [", ".join(map(str, widths)) for widths in hidden])
+
+
+def _draw_panel(axis: Any, fits: list[dict[str, Any] | None], precision: str) -> dict[str, float]:
+    """Draw a line a peer, and DigitANN's at 1; give the height at which each one ends."""
+    axis.grid(axis="y", color="#E4E4E4", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.tick_params(length=0, labelsize=9, labelcolor=INK)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    axis.axhline(1, color=INK, linewidth=1.6)
+    ends = {"DigitANN": 1.0}
+    for peer in PEERS:
+        found = [(x, _peer_ratios(fit, peer, precision)) for x, fit in enumerate(fits) if fit]
+        points = [(x, r["median"], r["low"], r["high"]) for x, r in found if r]
+        if not points:
+            continue
+        x, median, low, high = zip(*points, strict=True)
+        axis.vlines(x, low, high, color=COLOURS[peer], linewidth=1.2, alpha=0.6)
+        style = "--" if precision == "bfloat16" and peer != "torch loop" else "-"
+        axis.plot(
+            x, median, style, marker=MARKERS[peer], color=COLOURS[peer], linewidth=1.5,
+            markersize=6, markeredgecolor="white", markeredgewidth=0.8,
+        )  # fmt: skip
+        ends[peer] = median[-1]
+    return ends
+
+
+def _label_ends(axis: Any, ends: dict[str, float], last: int) -> None:
+    """Write the names beside the ends of the lines, moved apart where they would touch."""
+    gap = (axis.get_ylim()[1] / axis.get_ylim()[0]) ** 0.075
+    lowest = 0.0
+    for name, end in sorted(ends.items(), key=lambda item: item[1]):
+        height = max(end, lowest * gap)
+        lowest = height
+        text = {"torch loop": "hand-written loop"}.get(name, name)
+        axis.annotate(
+            text, (last, height), xytext=(14, 0), textcoords="offset points", va="center",
+            color=COLOURS.get(name, INK), fontsize=9.5, annotation_clip=False,
+            fontweight="bold" if name == "DigitANN" else "normal",
+        )  # fmt: skip
+
+
+def _caption(figure: Any, results: dict[str, Any], height: float) -> None:
+    environment, settings = results["environment"], results["settings"]
+    left = 0.01
+    figure.text(left, 1 - 0.3 / height, "Seconds of a fit, DigitANN's being 1", fontsize=13,
+                fontweight="bold", color=INK)  # fmt: skip
+    figure.text(left, 1 - 0.52 / height, "by the widths of the hidden layers; higher is slower",
+                fontsize=9.5, color=INK)  # fmt: skip
+    notes = (
+        f"{settings['n_rows']:,} rows, {settings['epochs']} epochs, {settings['rounds']} rounds; "
+        f"median of paired ratios with 95 % interval. {environment['processor']}, "
+        f"{environment['threads']['torch']} threads.\n"
+        "Dashed: the peer computes in float32, DigitANN in bfloat16."
+    )
+    figure.text(left, 0.12 / height, notes, fontsize=8, color="#666666", linespacing=1.5)

@@ -1,0 +1,255 @@
+"""The parameters: each is documented, validated, changeable by name, and does what it says."""
+
+import ast
+import inspect
+import re
+
+import numpy as np
+import pytest
+import sklearn
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import Pipeline
+
+from sk_digits import DigitANN, PixelScaler, make_digit_pipeline
+
+TINY = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
+
+
+def documented(cls):
+    """Give the names and defaults that a class's docstring states, in its order."""
+    text = inspect.getdoc(cls).split("Parameters\n----------\n")[1].split("\n\n")[0]
+    found = re.findall(r"^(\w+) : (?:.*default=(.+))?$", text, flags=re.MULTILINE)
+    return {name: ast.literal_eval(default) for name, default in found}
+
+
+@pytest.mark.parametrize("cls", [DigitANN, PixelScaler])
+def test_documented_defaults_are_those_of_the_signature(cls):
+    """The docstring names every parameter in order, with the default that it really has."""
+    signature = inspect.signature(cls).parameters
+    assert list(documented(cls)) == list(signature)
+    assert documented(cls) == {name: p.default for name, p in signature.items()}
+
+
+def test_documented_attributes_are_those_that_a_fit_leaves(digits):
+    """What ends in an underscore after a fit is documented, and nothing else is."""
+    X, y = digits
+    ann = DigitANN(early_stopping=True, **TINY).fit(X, y)
+    text = inspect.getdoc(DigitANN).split("Attributes\n----------\n")[1].split("\n\n")[0]
+    names = set(re.findall(r"^(\w+_) : ", text, flags=re.MULTILINE))
+    public = {name for name in vars(ann) if name.endswith("_") and not name.startswith("_")}
+    assert names == public | {"feature_names_in_"}
+
+
+NOT_IN_RANGE = {
+    "hidden_layer_sizes": [0, -3, 16.0, (16, 0), (16, 2.5), "16", None, {16}, (True,), True]
+    + [[[16]], ("a",), np.array([16.5])],
+    "activation": ["gelu", "RELU", None, 1],
+    "dropout": [-0.1, 1, 1.0, 2, np.nan, np.inf, "0.1", None],
+    "batch_norm": ["yes", None, 2],
+    "lr": [0, -1e-3, np.nan, np.inf, "auto", None],
+    "lr_schedule": ["linear", None, 1],
+    "weight_decay": [-1e-9, np.nan, np.inf, "l2", None],
+    "label_smoothing": [-0.1, 1.1, np.nan, "some", None],
+    "batch_size": [0, -1, 1.5, "auto", None],
+    "max_epochs": [0, -1, 1.5, "60", None],
+    "augmentation": ["rotate", 5],
+    "image_shape": [(8,), (-8, -8), "8x8", 64],
+    "early_stopping": ["yes", None, 2],
+    "validation_fraction": [0, 1, 0.0, 1.0, -0.1, 5, np.nan, None],
+    "n_iter_no_change": [0, -1, 2.5, np.inf, None],
+    "tol": [-1e-9, np.nan, "1e-4", None],
+    "class_weight": ["uniform", 1.0, [1, 2]],
+    "warm_start": ["yes", None, 2],
+    "callbacks": ["EarlyStopping", 5, {}],
+    "device": [0, None, 1.5],
+    "precision": ["float16", 32, None],
+    "random_state": [-1, 1.5, "seed", np.random.default_rng(0)],
+    "verbose": [-1, "yes", None, 0.5],
+}
+CASES = [(name, value) for name, values in NOT_IN_RANGE.items() for value in values]
+
+
+def test_every_parameter_has_cases():
+    """No parameter is left out below."""
+    assert NOT_IN_RANGE.keys() == DigitANN().get_params().keys()
+
+
+@pytest.mark.parametrize(("name", "value"), CASES, ids=lambda case: str(case)[:24])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_wrong_value_is_an_error_that_names_parameter_and_value(digits, name, value, method):
+    """The message has the parameter, what is allowed, and the value; nothing is fitted."""
+    X, y = (a[:50] for a in digits)
+    ann = DigitANN().set_params(**{name: value})  # neither is allowed to complain
+    before = dict(vars(ann))
+    message = rf"'{name}' parameter of DigitANN must .*Got {re.escape(repr(value))} instead"
+    with pytest.raises(ValueError, match=message):
+        getattr(ann, method)(X, y, *([np.arange(10)] if method == "partial_fit" else []))
+    assert vars(ann) == before
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "", "cpu:x", torch.device("cuda:99"), "meta"])
+def test_a_device_that_is_not_there_is_a_clear_error(digits, device):
+    """No other device takes its place, and the message says what to take."""
+    message = rf"'device' parameter of DigitANN is '{device}', .*cannot use.*'auto' or 'cpu'"
+    with pytest.raises(ValueError, match=message):
+        DigitANN(device=device, **TINY).fit(*digits)
+
+
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
+def test_the_device_may_be_named_or_given(digits, device):
+    """A name and a torch.device mean the same; "auto" is CUDA where it is and else the CPU."""
+    X, y = (a[:100] for a in digits)
+    ann = DigitANN(device=device, **TINY).fit(X, y)
+    assert torch.device(ann.net_.device).type == "cpu"
+    auto = DigitANN(**TINY).fit(X, y)
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert {p.device.type for p in auto.net_.module_.parameters()} == {expected}
+
+
+def test_numpys_numbers_are_numbers(digits):
+    """Values out of a np.linspace or a np.arange, as searches give them, are taken."""
+    X, y = (a[:100] for a in digits)
+    expected = DigitANN(**TINY).fit(X, y).predict_proba(X)
+    ann = DigitANN(
+        np.array([16]),
+        dropout=np.float64(0),
+        lr=np.float64(2e-3),
+        batch_size=np.int64(128),
+        max_epochs=np.int32(3),
+        batch_norm=np.bool_(False),
+        random_state=np.int64(0),
+    ).fit(X, y)
+    np.testing.assert_allclose(ann.predict_proba(X), expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "widths"),
+    [(16, [16]), ((16,), [16]), ([8, 4], [8, 4]), ((), []), (range(3, 5), [3, 4])],
+)
+def test_hidden_layer_sizes_are_the_widths_of_the_layers(digits, sizes, widths):
+    """An int, a tuple, a list and nothing give the layers that they say."""
+    X, y = (a[:50] for a in digits)
+    ann = DigitANN(sizes, max_epochs=1).fit(X, y)
+    shapes = [tuple(p.shape) for p in ann.net_.module_.parameters() if p.ndim == 2]
+    assert shapes == list(zip([*widths, 10], [64, *widths], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [
+        ("identity", lambda z: z),
+        ("logistic", lambda z: 1 / (1 + np.exp(-z))),
+        ("relu", lambda z: np.maximum(z, 0)),
+        ("tanh", np.tanh),
+    ],
+)
+def test_the_network_computes_what_its_name_says(digits, activation, function):
+    """With each activation the logits are those of a perceptron written in NumPy, and it learns."""
+    X, y = digits[0].astype(np.float64), digits[1]
+    ann = DigitANN((24, 16), activation=activation, max_epochs=15, lr=1e-2, random_state=0).fit(
+        X, y
+    )
+    parameters = [p.detach().numpy() for p in ann.net_.module_.parameters()]
+    hidden = X
+    for weight, bias in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
+        hidden = function(hidden @ weight.T + bias)
+    np.testing.assert_allclose(
+        ann.decision_function(X), hidden @ parameters[-2].T + parameters[-1], rtol=1e-9, atol=1e-9
+    )
+    assert ann.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize(
+    "extra", [{"dropout": 0.3}, {"batch_norm": True}, {"lr_schedule": "cosine"}]
+)
+def test_features_that_change_the_training_learn_too(digits, extra):
+    """With each feature on it learns, into other weights, and predicts without chance."""
+    X, y = digits
+    params = {"hidden_layer_sizes": (32,), "max_epochs": 12, "lr": 5e-3, "random_state": 0}
+    ann, plain = DigitANN(**params, **extra).fit(X, y), DigitANN(**params).fit(X, y)
+    assert ann.score(X, y) > 0.9
+    np.testing.assert_array_equal(ann.predict_proba(X), ann.predict_proba(X))
+    assert np.abs(ann.predict_proba(X) - plain.predict_proba(X)).max() > 1e-3
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_batch_norm_takes_batches_of_one_row(digits, dropout):
+    """A last batch of one row and a chunk of one row train on, and give finite predictions."""
+    X, y = digits[0][:65], digits[1][:65]
+    ann = DigitANN(batch_norm=True, dropout=dropout, batch_size=16, **TINY).fit(X, y)
+    assert np.isfinite(ann.loss_curve_).all()
+    before = ann.predict_proba(X)
+    ann.partial_fit(X[:1], y[:1])
+    after = ann.predict_proba(X)
+    assert np.isfinite(after).all()
+    assert np.abs(after - before).max() > 0
+
+
+def test_label_smoothing_tempers_the_probabilities(digits):
+    """The more smoothing, the less certain the most probable class."""
+    X, y = digits
+    params = {"hidden_layer_sizes": (32,), "max_epochs": 15, "lr": 1e-2, "random_state": 0}
+    tops = [
+        DigitANN(label_smoothing=s, **params).fit(X, y).predict_proba(X).max(axis=1).mean()
+        for s in (0.0, 0.2, 0.5, 1.0)
+    ]
+    assert tops == sorted(tops, reverse=True)
+    assert tops[-1] < 0.15
+
+
+# scikit-learn's conventions
+
+
+def test_parameters_are_set_by_nested_names(digits):
+    """A pipeline's set_params reaches the classifier, whose get_params says so."""
+    pipeline = make_digit_pipeline(**TINY)
+    pipeline.set_params(ann__hidden_layer_sizes=(8,), ann__lr=0.5, scaler__pixel_max=16)
+    assert pipeline.get_params()["ann__hidden_layer_sizes"] == (8,)
+    ann = pipeline.fit(*digits).named_steps["ann"]
+    assert (ann.lr, ann.net_.module_[0].out_features) == (0.5, 8)
+    with pytest.raises(
+        ValueError, match="Invalid parameter 'learning_rate' for estimator DigitANN"
+    ):
+        pipeline.set_params(ann__learning_rate=1)
+
+
+def test_a_clone_has_the_parameters_and_nothing_else(digits):
+    """clone gives an unfitted classifier that fits to the same bits."""
+    X, y = digits
+    ann = DigitANN(early_stopping=True, class_weight={3: 2.0}, **TINY).fit(X, y)
+    copy = clone(ann)
+    assert copy.get_params() == ann.get_params()
+    assert not [name for name in vars(copy) if name.endswith("_")]
+    np.testing.assert_array_equal(copy.fit(X, y).predict_proba(X), ann.predict_proba(X))
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_the_notebook_shows_the_classifier_by_name(digits, fitted):
+    """The HTML and the plain representation have its name and the parameters that were set."""
+    pipeline = make_digit_pipeline(**TINY)
+    if fitted:
+        pipeline.fit(*digits)
+    html = pipeline._repr_html_()
+    assert all(word in html for word in ("DigitANN", "PixelScaler", "hidden_layer_sizes", "(16,)"))
+    assert repr(DigitANN((16,))) == "DigitANN(hidden_layer_sizes=(16,))"
+
+
+def test_sample_weights_are_routed_on_request(digits):
+    """With metadata routing a pipeline and cross_validate hand the weights on to fit and score."""
+    X, y = digits[0][:300], digits[1][:300]
+    weight = np.random.default_rng(0).uniform(0, 2, 300)
+    with sklearn.config_context(enable_metadata_routing=True):
+        ann = DigitANN(**TINY).set_fit_request(sample_weight=True)
+        ann.set_score_request(sample_weight=True)
+        pipeline = Pipeline([("scaler", PixelScaler()), ("ann", ann)])
+        routed = clone(pipeline).fit(X, y, sample_weight=weight)
+        scores = cross_validate(pipeline, X, y, cv=2, params={"sample_weight": weight})
+        plain = cross_validate(clone(pipeline), X, y, cv=2)
+        unrequested = clone(pipeline).set_params(ann=DigitANN(**TINY))
+        with pytest.raises(ValueError, match=r"sample_weight.* not explicitly set as requested"):
+            unrequested.fit(X, y, sample_weight=weight)
+    direct = DigitANN(**TINY).fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(routed.predict_proba(X), direct.predict_proba(X))
+    assert scores["test_score"].tolist() != plain["test_score"].tolist()

@@ -1,0 +1,273 @@
+"""`PixelScaler`: which number it learns and what it makes of pixels."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from sk_digits import PixelScaler
+
+IMAGES = np.array([[0, 51, 255], [0, 102, 204]], dtype=np.uint8)
+FLOATS = hnp.arrays(
+    st.sampled_from([np.float32, np.float64]),
+    hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
+    elements=st.floats(-(2.0**20), 2.0**20, width=32, allow_subnormal=False),
+)
+INTEGERS = hnp.arrays(
+    st.sampled_from([np.uint8, np.int16, np.uint16, np.int32]),
+    hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
+    elements=st.integers(0, 127),
+)
+
+
+def learned(*values, dtype=np.float64):
+    """Give the maximum learned from one image."""
+    return PixelScaler().fit(np.array([values], dtype=dtype)).pixel_max_
+
+
+# What it learns
+
+
+@pytest.mark.parametrize(
+    ("largest", "pixel_max"),
+    [
+        (0, 1),
+        (1e-9, 1),
+        (0.5, 1),
+        (1, 1),
+        (np.nextafter(1, 2), 16),
+        (15, 16),
+        (16, 16),
+        (16.001, 255),
+        (255, 255),
+        (255.5, 65535),
+        (65535, 65535),
+        (65535.5, 65535.5),
+        (1e6, 1e6),
+        (1e300, 1e300),
+    ],
+)
+def test_auto_takes_the_smallest_common_maximum_that_bounds_the_data(largest, pixel_max):
+    """1, 16, 255 or 65535, or else the largest magnitude itself; the sign does not count."""
+    assert learned(0, largest / 3, largest) == pixel_max
+    assert learned(0, largest / 3, -largest) == pixel_max
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int8, np.int64, np.float16])
+def test_auto_looks_at_values_and_not_at_the_type(dtype):
+    """An image of zeros and ones is a binary image in every type."""
+    assert learned(0, 1, dtype=dtype) == 1
+    assert isinstance(learned(0, 1, dtype=dtype), float)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_matrix])
+def test_blank_images_are_no_trouble(container):
+    """Where all is blank the scaler divides by 1, and blank stays blank."""
+    X = container(np.zeros((3, 4)))
+    scaler = PixelScaler().fit(X)
+    assert scaler.pixel_max_ == 1
+    assert not np.any(abs(scaler.transform(X)).max())
+
+
+@pytest.mark.parametrize("pixel_max", [1, 0.5, 255, 1000, np.float32(3), np.int64(7)])
+def test_a_given_pixel_max_is_used_whatever_the_data(pixel_max):
+    """A number is taken as it is and not learned."""
+    scaler = PixelScaler(pixel_max).fit([[0, pixel_max]]).partial_fit([[0, pixel_max / 2]])
+    assert scaler.pixel_max_ == float(pixel_max)
+    np.testing.assert_allclose(scaler.transform([[0.0, pixel_max]]), [[0, 1]])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "fit_transform"])
+@pytest.mark.parametrize("pixel_max", [0, -1, np.nan, np.inf, "255", "max", None, [255]])
+def test_a_bad_pixel_max_is_an_error_that_names_it(method, pixel_max):
+    """The message has the parameter, what is allowed, and the value."""
+    message = r"'pixel_max' parameter of PixelScaler must be .*'auto'.*Got .* instead"
+    with pytest.raises(ValueError, match=message):
+        getattr(PixelScaler(pixel_max), method)(IMAGES)
+
+
+def test_partial_fit_never_lowers_what_was_learned():
+    """Chunk after chunk it follows the largest so far, and a new fit starts afresh."""
+    scaler = PixelScaler()
+    seen = [scaler.partial_fit([[0, v]]).pixel_max_ for v in (1, 200, 3, 70_000, 80_000, 1, 255)]
+    assert seen == [1, 255, 255, 70_000, 80_000, 80_000, 80_000]
+    assert scaler.fit([[0, 3]]).pixel_max_ == 16
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=6))
+def test_partial_fit_in_any_chunks_equals_fit(values):
+    """Where no value is beyond 65535, chunks give what all rows at once give; else no less."""
+    X = np.array(values)[:, np.newaxis]
+    scaler = PixelScaler()
+    for row in X:
+        scaler.partial_fit(row[:, np.newaxis])
+    whole = PixelScaler().fit(X)
+    assert scaler.pixel_max_ == whole.pixel_max_
+
+
+# What it makes of pixels
+
+
+@pytest.mark.parametrize(
+    ("dtype", "result"),
+    [
+        (np.uint8, np.float32),
+        (np.int64, np.float32),
+        (bool, np.float32),
+        (np.float16, np.float32),
+        (np.float32, np.float32),
+        (np.float64, np.float64),
+        (object, np.float32),
+    ],
+)
+@pytest.mark.parametrize("fitted", [np.uint8, np.float64])
+def test_floats_keep_their_type_and_the_rest_becomes_float32(dtype, result, fitted):
+    """The type of what comes out follows what goes in, both ways, not what was trained on."""
+    X = (IMAGES > 60).astype(dtype)
+    scaler = PixelScaler().fit(X.astype(fitted))
+    assert scaler.transform(X).dtype == result
+    assert scaler.inverse_transform(X).dtype == result
+    np.testing.assert_array_equal(scaler.transform(X), IMAGES > 60)
+
+
+def test_input_is_not_changed_and_not_shared():
+    """What comes out is a new array."""
+    X = IMAGES.astype(np.float64)
+    out = PixelScaler().fit_transform(X)
+    np.testing.assert_array_equal(X, IMAGES)
+    assert not np.shares_memory(out, X)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+@pytest.mark.parametrize("family", ["array", "matrix"])
+def test_sparse_images_stay_sparse(kind, family):
+    """CSR and CSC come out as they went in, COO as CSR, and equal the dense result."""
+    X = getattr(sp, f"{kind}_{family}")(IMAGES)
+    scaler = PixelScaler().fit(X)
+    assert scaler.pixel_max_ == 255
+    for out, dense in (
+        (scaler.transform(X), scaler.transform(IMAGES)),
+        (scaler.inverse_transform(scaler.transform(X)), IMAGES),
+    ):
+        assert sp.issparse(out)
+        assert (out.format, out.nnz) == ("csr" if kind == "coo" else kind, X.nnz)
+        assert out.dtype == np.float32
+        np.testing.assert_allclose(out.toarray(), dense, rtol=1e-6)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(FLOATS | INTEGERS)
+def test_training_data_lands_between_minus_1_and_1(X):
+    """Whatever numbers it learned from, their scaled magnitudes are at most 1."""
+    out = PixelScaler().fit_transform(X)
+    assert np.abs(out).max() <= 1
+    np.testing.assert_array_equal(np.sign(out), np.sign(X))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(FLOATS | INTEGERS)
+def test_inverse_transform_undoes_transform(X):
+    """There and back is the identity up to rounding."""
+    scaler = PixelScaler().fit(X)
+    back = scaler.inverse_transform(scaler.transform(X))
+    np.testing.assert_allclose(back, X, rtol=1e-6, atol=1e-30)  # subnormals round coarsely
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("pixel_max", [1e-300, 1e-40, 1e30, 1e300])
+def test_a_pixel_max_that_float32_cannot_hold_makes_no_nan(dtype, pixel_max):
+    """Even with an absurd pixel_max the values are those of the division, or a clear error."""
+    X = np.array([[0.0, pixel_max]]).astype(np.float64)
+    scaler = PixelScaler().set_params(pixel_max=pixel_max).fit(X)
+    np.testing.assert_allclose(scaler.transform(X), [[0, 1]])
+    blank = np.zeros((1, 2), dtype=dtype)
+    np.testing.assert_array_equal(scaler.transform(blank), blank)
+
+
+# scikit-learn's conventions
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_names_of_the_pixels_are_remembered_and_handed_on(frame):
+    """feature_names_in_ are the columns, get_feature_names_out and set_output give them back."""
+    table = frame({"a": [0, 51], "b": [255, 0]})
+    scaler = PixelScaler().fit(table)
+    assert (
+        scaler.feature_names_in_.tolist() == scaler.get_feature_names_out().tolist() == ["a", "b"]
+    )
+    np.testing.assert_allclose(scaler.transform(table), [[0, 1], [0.2, 0]])
+    library = frame.__module__.split(".")[0]
+    out = scaler.set_output(transform=library).transform(table)
+    assert isinstance(out, frame)
+    assert list(out.columns) == ["a", "b"]
+    with pytest.raises(ValueError, match="Feature names unseen at fit time"):
+        scaler.transform(frame({"a": [0], "c": [1]}))
+
+
+def test_inverse_transform_takes_what_transform_gives():
+    """After training on a frame, the plain array of transform goes back without a warning."""
+    table = pd.DataFrame({"a": [0, 51], "b": [255, 0]})
+    scaler = PixelScaler().fit(table)
+    np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(table)), table, rtol=1e-6)
+
+
+def test_pixels_without_names_are_numbered():
+    """Without a frame the names are scikit-learn's x0, x1, and so on."""
+    scaler = PixelScaler().fit(IMAGES)
+    assert scaler.get_feature_names_out().tolist() == ["x0", "x1", "x2"]
+    assert scaler.get_feature_names_out(["p", "q", "r"]).tolist() == ["p", "q", "r"]
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([[0, np.nan]], "contains NaN"),
+        ([[0, np.inf]], "contains infinity"),
+        (np.array([[1j, 2]]), "Complex data not supported"),
+        ([0, 1], "Expected 2D array, got 1D"),
+        (np.zeros((2, 2, 2)), "Found array with dim 3"),
+        (np.zeros((0, 2)), "0 sample"),
+        (np.zeros((2, 0)), "0 feature"),
+        ([["ink", "paper"]], "could not convert string to float"),
+        (sp.csr_array([[0, np.nan]]), "contains NaN"),
+    ],
+    ids=["nan", "inf", "complex", "1-D", "3-D", "no rows", "no columns", "text", "sparse nan"],
+)
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_failed_fit_leaves_it_as_it_was(X, message, fitted, method):
+    """Bad images are refused, and neither the names nor the maximum change."""
+    scaler = PixelScaler()
+    if fitted:
+        scaler.fit([[0, 200]])
+    before = dict(vars(scaler))
+    with pytest.raises(ValueError, match=message):
+        getattr(scaler, method)(X)
+    assert vars(scaler) == before
+
+
+@pytest.mark.parametrize("method", ["transform", "inverse_transform", "partial_fit"])
+def test_another_number_of_pixels_is_an_error(method):
+    """What was trained on three pixels takes three."""
+    with pytest.raises(ValueError, match=r"X has 2 features, but PixelScaler .*3"):
+        getattr(PixelScaler().fit(IMAGES), method)(IMAGES[:, :2])
+
+
+@pytest.mark.parametrize("method", ["transform", "inverse_transform"])
+def test_before_a_fit_it_says_so(method):
+    """Neither direction works unfitted."""
+    with pytest.raises(NotFittedError, match="PixelScaler instance is not fitted yet"):
+        getattr(PixelScaler(), method)(IMAGES)
+
+
+def test_a_clone_forgets_what_was_learned():
+    """clone keeps the parameter and nothing else."""
+    scaler = clone(PixelScaler(16).fit(IMAGES))
+    assert vars(scaler) == {"pixel_max": 16}
