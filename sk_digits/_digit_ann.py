@@ -82,13 +82,15 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         them as square.
     early_stopping : bool, default=False
         Whether to hold out a stratified part of the rows, score it after each epoch, stop when
-        the score no longer rises, and keep the best weights.
+        neither its accuracy nor its loss gets better, and keep the most accurate weights, of
+        equally accurate ones those of least loss.
     validation_fraction : float, default=0.1
-        Fraction of training rows, in (0, 1), that early stopping holds out.
+        Fraction of training rows, in (0, 1), that early stopping holds out; at least one a class.
     n_iter_no_change : int, default=10
-        Epochs without a better validation score after which early stopping ends the fit.
+        Epochs without a better validation accuracy or loss after which early stopping ends the
+        fit.
     tol : float, default=1e-4
-        Rise of the validation score that early stopping counts as better.
+        Change of the validation accuracy or loss that early stopping counts as better.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes by label, 1 for one that is not named; "balanced" weights them
         inversely to their frequency. They multiply `sample_weight`.
@@ -265,7 +267,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         """Go once over a chunk of rows, with a constant step size.
 
         The optimizer's state is kept from call to call. `max_epochs`, `lr_schedule` and
-        `early_stopping` are ignored.
+        `early_stopping` are ignored; "balanced" class weights balance each chunk by itself.
 
         Parameters
         ----------
@@ -286,18 +288,12 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As for :meth:`fit`; also if `classes` is missing at the first call or changes later,
-            or `class_weight` is "balanced", which needs all rows. A call that fails leaves the
-            classifier as it was.
+            As for :meth:`fit`; also if `classes` is missing at the first call or changes later.
+            A call that fails leaves the classifier as it was.
         """
         with unchanged_on_error(self) as before, torch.inference_mode(False), torch.enable_grad():
             self._check_params()
             first = "net_" not in before
-            if self.class_weight == "balanced":
-                raise ValueError(
-                    "class_weight='balanced' needs the counts of all rows, which partial_fit does "
-                    "not see. Give the weights as a dict of label to weight instead."
-                )
             if first and classes is None:
                 raise ValueError(
                     "The first call of partial_fit needs classes: all labels that will ever come."

@@ -155,3 +155,9 @@ class MLP(nn.Sequential):
         bound = math.sqrt(1 / n_inputs)
         layers.append(Linear(n_inputs, n_outputs, bound=bound, generator=generator, dtype=dtype))
         super().__init__(*layers)
+
+    def __getitem__(self, index: slice | int) -> nn.Module:
+        """Give a layer, or a slice of them as a plain ``nn.Sequential``."""
+        if isinstance(index, slice):
+            return nn.Sequential(*list(self)[index])
+        return super().__getitem__(index)

@@ -53,32 +53,41 @@ def step_sizes(schedule: str, lr: float, n_steps: int) -> list[float]:
 
 
 class EarlyStopper:
-    """Remember the best weights by validation score, and say when patience is over.
+    """Remember the best weights by validation, and say when patience is over.
+
+    The higher accuracy is better; of equal ones, which saturate on easy or strongly weighted rows,
+    the smaller loss.
 
     Parameters
     ----------
     patience : int
-        Epochs without an improvement of more than `tol` after which it is over.
+        Epochs in which neither accuracy nor loss gets better after which it is over.
     tol : float
-        Smallest rise of the score that counts as an improvement.
+        Differences up to this count as none.
     """
 
     def __init__(self, patience: int, tol: float) -> None:
         self.patience = patience
         self.tol = tol
         self.best_score = -math.inf
+        self._highest_score = -math.inf
+        self._lowest_loss = self._loss_of_best = math.inf
         self._epochs_without_improvement = 0
         self._best_state: dict[str, torch.Tensor] = {}
 
-    def is_over(self, score: float, module: torch.nn.Module) -> bool:
-        """Take note of an epoch's score; tell whether to stop after it."""
-        if score > self.best_score + self.tol:
-            self._epochs_without_improvement = 0
-        else:
-            self._epochs_without_improvement += 1
-        if score > self.best_score:
-            self.best_score = score
+    def is_over(self, score: float, loss: float, module: torch.nn.Module) -> bool:
+        """Take note of an epoch's accuracy and loss; tell whether to stop after it."""
+        rises = score > self._highest_score + self.tol
+        falls = loss < self._lowest_loss - self.tol
+        self._epochs_without_improvement = (
+            0 if rises or falls else self._epochs_without_improvement + 1
+        )
+        equals = score >= self._highest_score - self.tol
+        if rises or (equals and loss < self._loss_of_best):
+            self.best_score, self._loss_of_best = score, loss
             self._best_state = {k: v.clone() for k, v in module.state_dict().items()}
+        self._highest_score = max(score, self._highest_score)
+        self._lowest_loss = min(loss, self._lowest_loss)
         return self._epochs_without_improvement >= self.patience
 
     def restore(self, module: torch.nn.Module) -> None:
@@ -193,8 +202,9 @@ class DigitNet(NeuralNetClassifier):
             self.history.record("dur", time.perf_counter() - start)
             if self.verbose:
                 print(_epoch_line(self.history[-1], self.max_epochs))
+            row = self.history[-1]
             over = stopper is not None and stopper.is_over(
-                self.history[-1]["valid_acc"], self.module_
+                row["valid_acc"], row["valid_loss"], self.module_
             )
             if self._asks_to_stop(datasets) or over:
                 break
@@ -276,13 +286,12 @@ class DigitNet(NeuralNetClassifier):
             logits = self.module_(X)
             loss = self.get_loss(logits, y, sample_weight=weight)
             w = torch.ones_like(y, dtype=X.dtype) if weight is None else weight
-            n = w.sum().item()
-            loss_sum += loss.item() * n
+            loss_sum += loss.item() * len(X)
             correct += w[logits.argmax(1) == y].sum().item()
-            total += n
+            total += w.sum().item()
             if has_hooks:
                 self._end_batch("valid", X, y, logits, loss)
-        self.history.record("valid_loss", loss_sum / total)
+        self.history.record("valid_loss", loss_sum / len(batches.X))
         self.history.record("valid_acc", correct / total)
 
     def _end_batch(
@@ -302,12 +311,16 @@ class DigitNet(NeuralNetClassifier):
         training: bool = False,
         sample_weight: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Give the mean cross-entropy of a batch, weighted by `sample_weight`."""
+        """Give the mean cross-entropy of a batch, times `sample_weight`.
+
+        The weights of all training rows have mean 1, those of a batch need not: a batch of light
+        rows has a small loss.
+        """
         smoothing = self.criterion_.label_smoothing
         if sample_weight is None:
             return cross_entropy(y_pred, y_true, label_smoothing=smoothing)
         losses = cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)
-        return (losses * sample_weight).sum() / sample_weight.sum()
+        return (losses * sample_weight).mean()
 
     def logits(self, X: Any) -> NDArray[Any]:
         """Give the module's output for rows of the net's own type, by the batch, in any thread.

@@ -31,13 +31,11 @@ class Rows(NamedTuple):
         return Rows(self.X[chosen], self.y[chosen], weight)
 
     def tensors(self, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Bring the rows to a device, weights in the type of the features."""
+        """Bring the rows to a device, with weights of mean 1 in the type of the features."""
         weight = None
         if self.weight is not None:
-            # A batch of rows that weigh next to nothing must not divide by 0.
-            least = np.finfo(self.X.dtype).tiny
-            relative = np.maximum(self.weight / self.weight.max(), least)
-            weight = as_tensor(relative.astype(self.X.dtype), device)
+            relative = self.weight / self.weight.max()
+            weight = as_tensor((relative / relative.mean()).astype(self.X.dtype), device)
         return as_tensor(self.X, device), as_tensor(self.y, device), weight
 
 
@@ -100,10 +98,12 @@ def weight_classes(
         return rows
     reason = "must give positive, finite numbers"
     try:
-        by_class = compute_class_weight(
-            class_weight, classes=classes, y=classes[rows.y], sample_weight=rows.weight
+        present = np.unique(rows.y) if class_weight == "balanced" else np.arange(len(classes))
+        by_class = np.ones(len(classes))
+        by_class[present] = compute_class_weight(
+            class_weight, classes=classes[present], y=classes[rows.y], sample_weight=rows.weight
         )
-        valid = np.isfinite(by_class).all() and (by_class > 0).all()
+        valid = bool(np.isfinite(by_class).all() and (by_class > 0).all())
     except (TypeError, ValueError) as error:
         valid, reason = False, f"must give numbers by label: {error}"
     if not valid:
@@ -119,14 +119,15 @@ def weight_classes(
 
 def hold_out(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, Rows]:
     """Split encoded rows into those to train on and, stratified, those to score."""
-    n_rows, n_held_out = len(rows.y), int(np.ceil(validation_fraction * len(rows.y)))
+    n_rows = len(rows.y)
     counts = np.unique(rows.y, return_counts=True)[1]
+    n_held_out = max(int(np.ceil(validation_fraction * n_rows)), len(counts))
     if counts.min() < 2 or min(n_held_out, n_rows - n_held_out) < len(counts):
         raise ValueError(
             "early_stopping=True needs at least 2 rows of each class, and as many rows as classes, "
-            f"{len(counts)}, on either side of the split. Got {counts.min()} of the rarest class, "
-            f"and validation_fraction={validation_fraction!r} of {n_rows} rows holds out "
-            f"{n_held_out}."
+            f"{len(counts)}, on either side of the split. Got n_samples = {n_rows}, "
+            f"{counts.min()} of the rarest class, and validation_fraction={validation_fraction!r} "
+            f"holds out {n_held_out}."
         )
     parts = train_test_split(
         np.arange(n_rows), test_size=n_held_out, stratify=rows.y, random_state=seed

@@ -4,6 +4,8 @@ import os
 
 # check_estimator's array API check needs it, and scipy reads it when it is imported.
 os.environ["SCIPY_ARRAY_API"] = "1"
+# The tests' networks are so small that a second thread costs more than it gives.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
 

@@ -40,10 +40,13 @@ def test_every_check_passes(estimator):
 
 
 def test_pipeline_fails_only_what_any_classifiers_pipeline_fails():
-    """The recipe's pipeline passes every check that scikit-learn's Pipeline can pass."""
-    ours = _not_passed(make_digit_pipeline(random_state=0))
+    """The recipe's pipeline passes every check that scikit-learn's Pipeline can pass.
+
+    Without augmentation, as the checks' data are no images, and with a small layer for speed.
+    """
+    pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), augmentation=None, random_state=0)
     theirs = _not_passed(make_pipeline(PixelScaler(), LogisticRegression()))
-    assert ours.keys() <= theirs.keys()
+    assert _not_passed(pipeline).keys() <= theirs.keys()
 
 
 @pytest.mark.parametrize(
@@ -56,12 +59,11 @@ def test_pipeline_fails_only_what_any_classifiers_pipeline_fails():
         ({"lr_schedule": "constant"}, set()),
         ({"lr_schedule": "cosine"}, set()),
         ({"label_smoothing": 0.1}, set()),
+        ({"precision": "bfloat16"}, set()),
         ({"batch_size": 16, "batch_norm": True}, WEIGHTS),  # leaves last batches of one row
-        ({"warm_start": True}, set()),
-        ({"hidden_layer_sizes": ()}, set()),
     ],
-    ids=str,
+    ids=lambda value: "-".join(value),
 )
 def test_every_check_passes_with_a_feature_on(params, may_fail):
     """Each feature passes the checks, but for weights as copies where it draws by the row."""
-    assert _not_passed(DigitANN(**params)).keys() <= may_fail
+    assert _not_passed(DigitANN((64,), **params)).keys() <= may_fail

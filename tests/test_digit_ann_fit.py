@@ -153,7 +153,7 @@ def test_training_equals_a_handwritten_torch_loop(digits, batch_size, smoothing,
             order = torch.randperm(300, generator=generator)
         total = 0.0
         for rows in order.split(batch_size):
-            loss = (criterion(model(X[rows]), y[rows]) * w[rows]).sum() / w[rows].sum()
+            loss = (criterion(model(X[rows]), y[rows]) * w[rows] / w.mean()).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -145,6 +145,14 @@ def test_the_signal_keeps_its_size_through_many_relu_layers():
     assert 0.3 < sizes[-1] / sizes[0] < 3
 
 
+def test_a_slice_of_layers_is_a_network():
+    """The layers below the logits can be taken alone, as features say."""
+    model = make_mlp((8, 6)).eval()
+    x = torch.randn(4, 5, generator=seeded(0))
+    assert model[:-1](x).shape == (4, 6)
+    torch.testing.assert_close(model[-1](model[:-1](x)), model(x))
+
+
 def test_dropout_and_initial_weights_share_one_generator():
     """The masks go on where the weights left off, so that one seed decides both."""
     x = torch.ones(10, 5)

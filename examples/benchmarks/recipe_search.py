@@ -35,24 +35,18 @@ BASE: dict[str, Any] = {
 WARP = {"rotation": 15, "shear": 0.25, "scale": 0.15, "translation": 0.07, "elastic": 0.015}
 
 CANDIDATES: list[dict[str, Any]] = [
-    {"warp": None},
     {"warp": {"elastic": 0.0}},
     {},
     {"warp": {"elastic": 0.02}},
     {"warp": {"elastic": 0.03}},
-    {"warp": {"elastic": 0.02, "elastic_grid": 7}},
-    {"warp": {"elastic": 0.02, "elastic_grid": 4}},
-    {"warp": {"rotation": 10, "shear": 0.15, "scale": 0.1, "translation": 0.05}},
-    {"warp": {"rotation": 10, "shear": 0.15, "scale": 0.1, "translation": 0.05, "elastic": 0.02}},
-    {"warp": {"p": 0.8}},
-    {"label_smoothing": 0.0},
-    {"label_smoothing": 0.05},
-    {"dropout": 0.0},
-    {"dropout": 0.2},
-    {"lr": 3e-3},
-    {"lr": 1e-2},
-    {"weight_decay": 5e-2},
-    {"batch_size": 256},
+    {"warp": {"elastic": 0.02}, "dropout": 0.2},
+    {"warp": None},
+    {"warp": None, "dropout": 0.5},
+    {"warp": None, "dropout": 0.5, "hidden_layer_sizes": (2048, 2048), "lr": 3e-3},
+    {"warp": {"elastic": 0.02}, "hidden_layer_sizes": (2048, 1024)},
+    {"warp": {"elastic": 0.02}, "label_smoothing": 0.0},
+    {"warp": {"elastic": 0.02}, "weight_decay": 5e-2},
+    {"warp": {"elastic": 0.02}, "hidden_layer_sizes": (2048, 2048), "batch_size": 256},
 ]
 
 
