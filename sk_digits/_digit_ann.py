@@ -102,9 +102,9 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         Where to compute: "auto" is CUDA where there is one, else the CPU.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
         Type of the matrix products in training; weights, loss and predictions are float32 in any
-        case. "bfloat16" is faster for wide layers on processors with units for it, and many times
-        slower on others. "auto" takes it on a CPU with such units (AMX or AVX512-BF16) if the
-        hidden layers have half a million weights or more, else float32. float64 data ignores it.
+        case. "bfloat16" is faster on processors with units for it (AMX, AVX512-BF16), and many
+        times slower on others. "auto" takes it on a CPU that has them, else float32. float64
+        data ignores it.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the order of the rows, dropout, augmentation and the
         validation part. An int gives the same bits every time on the same machine with the same

@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from sk_digits._augmentation import RandomWarp
 from sk_digits._digit_ann import DigitANN
 from sk_digits._preprocessing import PixelScaler
 
@@ -13,10 +14,14 @@ from sk_digits._preprocessing import PixelScaler
 def make_digit_pipeline(**ann_params: Any) -> Pipeline:
     """Make the pipeline that recognises digits: pixel scaling, then a `DigitANN`.
 
+    The classifier has the project's best measured recipe for 10,000 images of 28x28 pixels: two
+    wide layers with batch normalisation, dropout, label smoothing and, above all, another random
+    distortion of every image in each of the 60 epochs.
+
     Parameters
     ----------
     **ann_params : dict
-        Parameters of :class:`DigitANN`; each overrides its default.
+        Parameters of :class:`DigitANN`; each overrides the recipe's.
 
     Returns
     -------
@@ -34,8 +39,20 @@ def make_digit_pipeline(**ann_params: Any) -> Pipeline:
     >>> from sk_digits import make_digit_pipeline
     >>> from sk_digits.datasets import load_digits_28
     >>> X, y = load_digits_28(return_X_y=True)
-    >>> pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=5, random_state=0)
-    >>> pipeline.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.8
+    >>> pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=10, random_state=0)
+    >>> pipeline.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.85
     True
     """
-    return Pipeline([("scaler", PixelScaler()), ("ann", DigitANN(**ann_params))])
+    # Found on the 10,000 training images alone by examples/benchmarks/recipe_search.py.
+    recipe: dict[str, Any] = {
+        "hidden_layer_sizes": (2048, 1024),
+        "dropout": 0.1,
+        "batch_norm": True,
+        "lr": 6e-3,
+        "label_smoothing": 0.1,
+        "augmentation": RandomWarp(
+            rotation=15, shear=0.25, scale=0.15, translation=0.07, elastic=0.02
+        ),
+        "precision": "auto",
+    }
+    return Pipeline([("scaler", PixelScaler()), ("ann", DigitANN(**recipe | ann_params))])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +19,8 @@ PEERS = ("torch loop", "skorch", "MLPClassifier", "Keras")
 COLOURS = dict(zip(PEERS, ("#0072B2", "#D55E00", "#009E73", "#AA4499"), strict=True))
 MARKERS = dict(zip(PEERS, "osD^", strict=True))
 INK = "#333333"
+EDGE = 0.3  # from the first and last point to the sides of a panel
+LABEL_GAP = 0.075  # between the middles of two labels, as a fraction of an axis
 
 
 def show(value: dict[str, float]) -> str:
@@ -67,7 +71,8 @@ def _fit_ratios(
     return [
         (fit["contenders"][contender]["ratios"][precision], _name(fit))
         for fit in results.get("fit", [])
-        if contender in fit["contenders"] and shape in (None, _name(fit))
+        if shape in (None, _name(fit))
+        and precision in fit["contenders"].get(contender, {"ratios": ()})["ratios"]
     ]
 
 
@@ -168,7 +173,7 @@ def plot_fit(results: dict[str, Any], path: Path) -> None:
             chosen = {tuple(fit["hidden"]): fit for fit in fits if fit["batch_size"] == batch}
             ends = _draw_panel(axis, [chosen.get(widths) for widths in hidden], precision)
             axis.set_title(f"{precision}, batch {batch}", loc="left", fontsize=10, color=INK)
-        _label_ends(axis, ends, len(hidden) - 1)
+        _label_ends(axis, ends)
     _caption(figure, results, height)
     figure.savefig(path, dpi=200)
 
@@ -187,14 +192,14 @@ def _style_axes(
 ) -> None:
     """Set the scales, which all panels share."""
     ratios = [_peer_ratios(fit, peer, p) for fit in fits for peer in PEERS for p in precisions]
-    low = min([0.85, *(r["low"] / 1.1 for r in ratios if r)])
+    low = min([0.75, *(r["low"] / 1.1 for r in ratios if r)])
     high = max([2.2, *(r["high"] * 1.1 for r in ratios if r)])
-    ticks = [t * 10**e for e in (-2, -1, 0, 1, 2) for t in (1, 2, 5) if low <= t * 10**e <= high]
+    ticks = [t * 10**e for e in (-2, -1, 0, 1, 2) for t in (1, 2, 3, 5) if low <= t * 10**e <= high]
     axis.set_yscale("log")
     axis.set_ylim(low, high)
-    axis.set_yticks(ticks, [f"{tick:g} ×" for tick in ticks])
+    axis.set_yticks(ticks, [f"{tick:g} x" for tick in ticks])
     axis.set_yticks([], minor=True)
-    axis.set_xlim(-0.3, len(hidden) - 0.7)
+    axis.set_xlim(-EDGE, len(hidden) - 1 + EDGE)
     axis.set_xticks(range(len(hidden)), [", ".join(map(str, widths)) for widths in hidden])
 
 
@@ -223,32 +228,40 @@ def _draw_panel(axis: Any, fits: list[dict[str, Any] | None], precision: str) ->
     return ends
 
 
-def _label_ends(axis: Any, ends: dict[str, float], last: int) -> None:
+def _label_ends(axis: Any, ends: dict[str, float]) -> None:
     """Write the names beside the ends of the lines, moved apart where they would touch."""
-    gap = (axis.get_ylim()[1] / axis.get_ylim()[0]) ** 0.075
-    lowest = 0.0
-    for name, end in sorted(ends.items(), key=lambda item: item[1]):
-        height = max(end, lowest * gap)
-        lowest = height
-        text = {"torch loop": "hand-written loop"}.get(name, name)
+    low, high = axis.get_ylim()
+    names = sorted(ends, key=ends.__getitem__)
+    places = [math.log(ends[name] / low) / math.log(high / low) for name in names]  # of the axis
+    for _ in range(100):
+        for i, (below, above) in enumerate(itertools.pairwise(places)):
+            overlap = max(0.0, LABEL_GAP - (above - below))
+            places[i : i + 2] = [below - overlap / 2, above + overlap / 2]
+    right = axis.get_xlim()[1]
+    for name, place in zip(names, places, strict=True):
+        colour = COLOURS.get(name, INK)
         axis.annotate(
-            text, (last, height), xytext=(14, 0), textcoords="offset points", va="center",
-            color=COLOURS.get(name, INK), fontsize=9.5, annotation_clip=False,
-            fontweight="bold" if name == "DigitANN" else "normal",
+            {"torch loop": "hand-written loop"}.get(name, name),
+            (right if name == "DigitANN" else right - EDGE, ends[name]),
+            xytext=(1.045, place), textcoords="axes fraction", va="center", fontsize=9.5,
+            color=colour, fontweight="bold" if name == "DigitANN" else "normal", zorder=0,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "relpos": (0, 0.5),
+                        "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
 
 
 def _caption(figure: Any, results: dict[str, Any], height: float) -> None:
     environment, settings = results["environment"], results["settings"]
     left = 0.01
-    figure.text(left, 1 - 0.3 / height, "Seconds of a fit, DigitANN's being 1", fontsize=13,
+    figure.text(left, 1 - 0.3 / height, "Seconds of a fit relative to DigitANN's", fontsize=13,
                 fontweight="bold", color=INK)  # fmt: skip
-    figure.text(left, 1 - 0.52 / height, "by the widths of the hidden layers; higher is slower",
-                fontsize=9.5, color=INK)  # fmt: skip
+    subtitle = "by the widths of the hidden layers; above 1 is slower than DigitANN"
+    figure.text(left, 1 - 0.52 / height, subtitle, fontsize=9.5, color=INK)
     notes = (
         f"{settings['n_rows']:,} rows, {settings['epochs']} epochs, {settings['rounds']} rounds; "
         f"median of paired ratios with 95 % interval. {environment['processor']}, "
-        f"{environment['threads']['torch']} threads.\n"
-        "Dashed: the peer computes in float32, DigitANN in bfloat16."
+        f"{environment['threads']['torch']} threads."
     )
+    if HAS_BFLOAT16_UNITS:
+        notes += "\nDashed: the peer computes in float32, DigitANN in bfloat16."
     figure.text(left, 0.12 / height, notes, fontsize=8, color="#666666", linespacing=1.5)
