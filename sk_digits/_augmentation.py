@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Self
@@ -143,7 +143,7 @@ class RandomWarp:
 
     def check(self) -> None:
         """Raise ValueError if a parameter is not as documented."""
-        for name, value in asdict(self).items():
+        for name, value in self.get_params().items():
             is_number = isinstance(value, Real) and not isinstance(value, bool)
             if name == "elastic_grid":
                 valid, allowed = (
@@ -173,7 +173,7 @@ class RandomWarp:
         dict
             Values by name.
         """
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return asdict(self)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name, as scikit-learn's estimators do.
