@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sk_digits import _parameters
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches
-from sk_digits._net import PREDICT_BATCH, DigitNet, EarlyStopper
+from sk_digits._early_stopper import EarlyStopper
+from sk_digits._net import PREDICT_BATCH, DigitNet
 from sk_digits._net_state import build_net, load_arrays, net_from_arrays, net_to_arrays
 from sk_digits._rows import (
     Rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,79 +20,11 @@ from torch.nn.functional import cross_entropy
 
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches, as_tensor
+from sk_digits._early_stopper import EarlyStopper
+from sk_digits._steps import bare_step, step_sizes
 
 # Rows in one forward pass without training: activations stay in the processor's cache.
 PREDICT_BATCH = 1024
-
-LR_SCHEDULES = ("constant", "cosine", "one_cycle")
-
-
-def step_sizes(schedule: str, lr: float, n_steps: int) -> list[float]:
-    """Give the step size of each of `n_steps` optimizer steps.
-
-    "one_cycle" is that of Smith and Topin (2018) as torch's ``OneCycleLR`` has it by default: up
-    from ``lr / 25`` over the first 30 % of the steps, then down to almost nothing, both along a
-    cosine. "cosine" only goes down.
-    """
-    if schedule == "constant":
-        return [lr] * n_steps
-    if n_steps == 1:
-        return [lr]
-    start, end = lr / 25, lr / 25e4
-    peak = 0.3 * n_steps - 1 if schedule == "one_cycle" else 0.0
-
-    def between(a: float, b: float, share: float) -> float:
-        return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
-
-    return [
-        between(start, lr, step / peak)
-        if step < peak
-        else between(lr, end, (step - peak) / (n_steps - 1 - peak))
-        for step in range(n_steps)
-    ]
-
-
-class EarlyStopper:
-    """Remember the best weights by validation, and say when patience is over.
-
-    The higher accuracy is better; of equal ones, which saturate on easy or strongly weighted rows,
-    the smaller loss.
-
-    Parameters
-    ----------
-    patience : int
-        Epochs in which neither accuracy nor loss gets better after which it is over.
-    tol : float
-        Differences up to this count as none.
-    """
-
-    def __init__(self, patience: int, tol: float) -> None:
-        self.patience = patience
-        self.tol = tol
-        self.best_score = -math.inf
-        self._highest_score = -math.inf
-        self._lowest_loss = self._loss_of_best = math.inf
-        self._epochs_without_improvement = 0
-        self._best_state: dict[str, torch.Tensor] = {}
-
-    def is_over(self, score: float, loss: float, module: torch.nn.Module) -> bool:
-        """Take note of an epoch's accuracy and loss; tell whether to stop after it."""
-        rises = score > self._highest_score + self.tol
-        falls = loss < self._lowest_loss - self.tol
-        self._epochs_without_improvement = (
-            0 if rises or falls else self._epochs_without_improvement + 1
-        )
-        equals = score >= self._highest_score - self.tol
-        if rises or (equals and loss < self._loss_of_best):
-            self.best_score, self._loss_of_best = score, loss
-            self._best_state = {k: v.clone() for k, v in module.state_dict().items()}
-        self._highest_score = max(score, self._highest_score)
-        self._lowest_loss = min(loss, self._lowest_loss)
-        return self._epochs_without_improvement >= self.patience
-
-    def restore(self, module: torch.nn.Module) -> None:
-        """Put the best weights back."""
-        module.load_state_dict(self._best_state)
 
 
 class DigitNet(NeuralNetClassifier):
@@ -218,6 +150,7 @@ class DigitNet(NeuralNetClassifier):
         has_hooks = self._has_batch_hooks()
         follows_schedule = self.lr_schedule != "constant"  # else a callback may steer the step size
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        step: Callable[[float], None] | None = None
         loss_sum = torch.zeros((), dtype=batches.X.dtype, device=batches.X.device)
         module.train()
         for (X, y, weight), rate in zip(batches, rates, strict=False):
@@ -246,7 +179,12 @@ class DigitNet(NeuralNetClassifier):
                     batch=(X, y),
                     training=True,
                 )
-            optimizer.step()
+            if step is not None:
+                step(rate)
+            else:
+                optimizer.step()
+                if not self.callbacks_:  # else one may steer or watch the optimizer
+                    step = bare_step(optimizer)
             loss = loss.detach()
             loss_sum += loss * len(X)
             if has_hooks:

@@ -14,7 +14,7 @@ from skorch.callbacks import Callback
 
 from sk_digits._augmentation import PRESETS, RandomWarp
 from sk_digits._mlp import ACTIVATIONS
-from sk_digits._net import LR_SCHEDULES
+from sk_digits._steps import LR_SCHEDULES
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sk_digits._batches import Batches
-from sk_digits._net import LR_SCHEDULES, step_sizes
+from sk_digits._steps import LR_SCHEDULES, step_sizes
 
 
 def seeded(seed=0):
