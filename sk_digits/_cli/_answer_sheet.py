@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from sk_digits._reading import NOT_SURE
+
 if TYPE_CHECKING:
-    from sk_digits._cli._predict import Picture, Reading
+    from sk_digits._reading import Picture, Reading
 
 SURE, UNSURE = "#0072B2", "#D55E00"
-NOT_SURE = 0.7  # answers below this probability are drawn in another colour
 PAGE, TILE, MARGIN = 1200, 220, 12  # pixels
 
 

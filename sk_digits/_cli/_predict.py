@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,34 +16,9 @@ from sk_digits._cli._app import FAILED, Quiet, command, say
 from sk_digits._cli._evaluate import Model
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from sk_digits._reading import Picture, Reading
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
-
-
-class Guess(NamedTuple):
-    """A label and its probability."""
-
-    label: Any
-    probability: float
-
-
-class Reading(NamedTuple):
-    """One digit of an image: where it is, what it is, the likeliest first."""
-
-    file: str
-    line: int | None
-    box: tuple[int, int, int, int] | None
-    guesses: list[Guess]
-
-
-class Picture(NamedTuple):
-    """An image, and the rows of pixels of the digits in it."""
-
-    file: str
-    pixels: NDArray[Any]
-    places: list[tuple[int, tuple[int, int, int, int]] | None]
-    rows: NDArray[Any]
 
 
 def find_files(images: list[str]) -> Iterator[str]:
@@ -71,35 +46,12 @@ def find_files(images: list[str]) -> Iterator[str]:
 
 
 def _load_picture(file: str, many: bool) -> Picture:
-    """Find the digits of one image."""
-    from sk_digits import DigitImageNormalizer, segment_digits
+    """Find the digits of one image file."""
     from sk_digits._image_files import read_image
+    from sk_digits._reading import find_digits
 
     pixels = read_image(sys.stdin.buffer if file == "-" else file)
-    normalizer = DigitImageNormalizer()
-    if not many:
-        return Picture(file, pixels, [None], normalizer.transform([pixels]))
-    segments = segment_digits(pixels)
-    if not segments:
-        raise ValueError("no digits found")
-    return Picture(
-        file,
-        pixels,
-        [(segment.line, segment.box) for segment in segments],
-        normalizer.transform([segment.image for segment in segments]),
-    )
-
-
-def _read(picture: Picture, model: Any, top: int) -> list[Reading]:
-    """Say what the digits of a picture are."""
-    probabilities = model.predict_proba(picture.rows)
-    readings = []
-    for place, row in zip(picture.places, probabilities, strict=True):
-        best = row.argsort()[::-1][:top]
-        guesses = [Guess(model.classes_[i].item(), float(row[i])) for i in best]
-        line, box = (None, None) if place is None else place
-        readings.append(Reading(picture.file, line, box, guesses))
-    return readings
+    return find_digits(pixels, file=file, many=many)
 
 
 def _as_text(readings: list[Reading]) -> str:
@@ -187,6 +139,7 @@ def predict(
     files = list(find_files(images))
 
     from sk_digits import load_model
+    from sk_digits._reading import read_digits
 
     classifier = load_model(model)
     readings: list[Reading] = []
@@ -199,7 +152,7 @@ def predict(
             say(error if file in str(error) else f"{file}: {error}")
             n_failed += 1
             continue
-        readings += _read(picture, classifier, top)
+        readings += read_digits(picture, classifier, top)
         if show is not None:
             pictures.append(picture)
 
