@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sk_digits._cli._app import Quiet, command
-from sk_digits._cli._data import Data, load_split
+from sk_digits._cli._data import Data, Split, load_split
 
 
 def parse_hidden(hidden: str) -> tuple[int, ...]:
@@ -72,11 +72,21 @@ def train(
         _check_writable(out)
     split = load_split(data)
 
-    from sk_digits import make_digit_pipeline, save_model
+    from sk_digits import make_digit_pipeline
     from sk_digits._cli._report import describe, measure
 
     typer.echo(f"data: {split.name}")
     pipeline = make_digit_pipeline(max_epochs=epochs, random_state=seed, **params)
+    fit(pipeline, split, quiet=quiet)
+    y_pred = pipeline.predict(split.X_test)
+    typer.echo(describe(split.y_test, y_pred))
+    if out is not None:
+        save(pipeline, out, split, measure(split.y_test, y_pred), seed)
+
+
+def fit(pipeline: Any, split: Split, *, quiet: bool = False) -> None:
+    """Train the digit pipeline, show how far it is, and say how long it took."""
+    epochs = pipeline.named_steps["ann"].max_epochs
     start = time.perf_counter()
     if quiet:
         pipeline.fit(split.X_train, split.y_train)
@@ -86,22 +96,24 @@ def train(
             pipeline.set_params(ann__callbacks=[callback]).fit(split.X_train, split.y_train)
         pipeline.set_params(ann__callbacks=None)
     typer.echo(f"trained {epochs} epochs in {time.perf_counter() - start:.1f} s")
-    y_pred = pipeline.predict(split.X_test)
-    typer.echo(describe(split.y_test, y_pred))
-    if out is not None:
-        measures = measure(split.y_test, y_pred)
-        save_model(
-            pipeline,
-            out,
-            metadata={
-                "data": split.name,
-                "seed": seed,
-                "test_accuracy": measures["accuracy"],
-                "test_accuracy_interval": measures["interval"],
-                "n_test_images": measures["n_images"],
-            },
-        )
-        typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
+
+
+def save(pipeline: Any, out: Path, split: Split, measures: dict[str, Any], seed: int) -> None:
+    """Save a pipeline with what is known about it."""
+    from sk_digits import save_model
+
+    save_model(
+        pipeline,
+        out,
+        metadata={
+            "data": split.name,
+            "seed": seed,
+            "test_accuracy": measures["accuracy"],
+            "test_accuracy_interval": measures["interval"],
+            "n_test_images": measures["n_images"],
+        },
+    )
+    typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
 
 
 def _check_writable(path: Path) -> None:

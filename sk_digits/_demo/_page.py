@@ -87,6 +87,7 @@ def make_demo(model: Any, *, threshold: float = NOT_SURE) -> gradio.Blocks:
         )
 
     with gr.Blocks(title="sk-digits", analytics_enabled=False, fill_width=True) as demo:
+        gr.HTML(_file("head.html"), apply_default_css=False)
         with gr.Tab("One digit"):
             pad("no")
         with gr.Tab("A page of digits"):

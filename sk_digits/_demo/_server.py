@@ -24,6 +24,19 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
 ]
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
+# The tabs stand above what they switch, and the page's own cards need no second frame.
+_CSS = """
+.gradio-container > .main { max-width: 1072px !important; margin: 0 auto;
+  padding: 12px 16px !important; }
+.gradio-container .wrap, .gradio-container .column { gap: 8px !important; padding: 0 !important; }
+.gradio-container .html-container { padding: 0 !important; }
+.tabitem, .tabs { border: none !important; padding: 0 !important; background: none !important; }
+.tabitem { padding-top: 14px !important; }
+.tab-container button { min-height: 44px; font-size: 16px; }
+@media (max-width: 480px) {
+  .gradio-container > .main { padding: 10px 10px 16px !important; }
+}
+"""
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
@@ -74,6 +87,7 @@ def serve(
         enable_monitoring=False,
         mcp_server=False,
         pwa=False,
+        css=_CSS,
         theme=gr.themes.Base(
             primary_hue="blue", neutral_hue="slate", radius_size="lg", font=FONT, font_mono=MONO
         ),
