@@ -143,9 +143,7 @@ def read_digit(picture: NDArray[Any], scale: float, ink: str) -> Bytes | None:
     if not found.boxes:
         return None
     chosen = choose_digit(found)
-    top, left, bottom, right = (
-        edge * factor for edge in _join([found.boxes[i] for i in chosen])
-    )
+    top, left, bottom, right = (edge * factor for edge in _join([found.boxes[i] for i in chosen]))
     size = max(bottom - top, right - left)
     margin = int(0.4 * size) + 2 * factor
     crop = picture[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]

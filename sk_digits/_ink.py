@@ -172,9 +172,7 @@ def find_ink(brightness: Floats, window: float) -> Ink:
         mask = depth > threshold
         mask &= ~find_ruled_lines(mask)
         labels, boxes, areas = _strokes(mask)
-        keep = [
-            not _is_page_edge(labels == i + 1, box, depth.shape) for i, box in enumerate(boxes)
-        ]
+        keep = [not _is_page_edge(labels == i + 1, box, depth.shape) for i, box in enumerate(boxes)]
         if any(keep):
             keep = np.array(keep)
             keep &= areas >= SPECK * areas[keep].max()

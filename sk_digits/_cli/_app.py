@@ -46,7 +46,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             except Exception as error:
                 if debug:
                     raise
-                if isinstance(error, (OSError, ValueError, ImportError)):
+                if isinstance(error, OSError) and error.filename is not None:
+                    say(f"{error.filename}: {error.strerror}")
+                elif isinstance(error, (OSError, ValueError, ImportError)):
                     say(error)
                 else:
                     say(f"{type(error).__name__}: {error} (--debug shows where)")

@@ -59,7 +59,15 @@ def _draw(path: Path, pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> None:
 
     width = errors.figure_.get_figwidth()
     figure, ax = plt.subplots(figsize=(width, 0.7 * width), layout="constrained")
-    ConfusionMatrixDisplay.from_estimator(pipeline, X, y, ax=ax, cmap="Blues", colorbar=False)
+    matrix = ConfusionMatrixDisplay.from_estimator(
+        pipeline, X, y, ax=ax, cmap="Blues", colorbar=False
+    )
+    for count in matrix.text_.ravel():
+        if count.get_text() == "0":  # most are, and hide the others
+            count.set_text("")
+    accuracy = matrix.confusion_matrix.trace() / len(y)
+    ax.set_title(f"{100 * accuracy:.2f} % of {len(y):,} unseen images are right", loc="left")
+    matrix.im_.set_norm("log")  # a count of 3 is to be seen beside one of 200
     pictures = []
     for part in (figure, errors.figure_):
         file = io.BytesIO()
