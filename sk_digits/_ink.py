@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
-from skimage.filters import threshold_otsu
+from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 from skimage.measure import label, regionprops
 from skimage.transform import resize
 
+from sk_digits._brightness import Floats, shrink
+from sk_digits._mnist_frame import crop_to_ink
 from sk_digits._ruled_lines import find_ruled_lines
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Box = tuple[int, int, int, int]  # top, left, bottom, right; half-open
+Mask: TypeAlias = NDArray[np.bool_]
+Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-open
 
 FAINTEST = 0.04  # of the paper's brightness: fainter marks are stains
-LEAST_SIGNAL = 6.0  # of the noise's standard deviation
+LEAST_SIGNAL = 4.5  # of the noise's standard deviation
 SPECK = 0.01  # of the largest stroke's area
 MARGIN = 0.08  # of the picture: what lies wholly this near a border may be the page's edge
 
@@ -31,13 +31,13 @@ class Ink(NamedTuple):
     Attributes
     ----------
     depth : ndarray of shape (height, width)
-        How much darker than the paper (for light ink, lighter), from 0 to 1.
+        How much darker than the paper, from 0 to 1.
     noise : float
         Standard deviation of `depth` on blank paper.
     labels : ndarray of shape (height, width)
-        0 for paper, i for the i-th connected stroke.
-    boxes : list
-        Bounding box of each stroke.
+        0 for paper, i + 1 for the stroke of index i.
+    boxes : list of tuple
+        Bounding box of each connected stroke.
     areas : ndarray of shape (n_strokes,)
         Pixels of each stroke.
     """
@@ -48,56 +48,19 @@ class Ink(NamedTuple):
     boxes: list[Box]
     areas: NDArray[np.float64]
 
-
-def shrink(picture: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Average blocks of `factor` x `factor` pixels; blocks at the far borders may be smaller."""
-    if factor == 1:
-        return picture
-    if picture.ndim == 3:
-        return np.dstack([shrink(picture[..., i], factor) for i in range(picture.shape[2])])
-    return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).reduce(factor))
-
-
-def find_colour_axis(picture: Floats) -> Floats:
-    """Give the direction in (red, green, blue) along which ink and paper differ most.
-
-    Returns
-    -------
-    ndarray of shape (3,)
-        Absolute values sum to 1. All positive, but where ink and paper are about equally bright.
-    """
-    small = shrink(picture, math.ceil(max(picture.shape) / 64))
-    size = max(3, max(small.shape) // 2)
-    paper = np.dstack([ndimage.median_filter(small[..., i], size) for i in range(3)])
-    residual = (small - paper).reshape(-1, 3).astype(np.float64)
-    # Squared weights: few pixels of ink outweigh many of slightly uneven paper.
-    weighted = residual * np.linalg.norm(residual, axis=1, keepdims=True)
-    axis = np.linalg.eigh(weighted.T @ weighted)[1][:, -1]
-    axis *= 1 if axis.sum() >= 0 else -1
-    if axis[axis < 0].sum() > -0.35 * np.abs(axis).sum():
-        axis = np.maximum(axis, 0)
-    return (axis / np.abs(axis).sum()).astype(np.float32)
-
-
-def merge_colours(picture: Floats, axis: Floats) -> Floats:
-    """Project colours on an axis, as brightness from 0 to 1."""
-    return picture @ axis - axis[axis < 0].sum()
-
-
-def ink_is_light(brightness: Floats) -> bool:
-    """Tell whether the writing is lighter than its ground.
-
-    Ink is the minority that departs from the ground's local level; where a thick digit fills its
-    picture, the level along the borders says what the ground is.
-    """
-    small = shrink(brightness, math.ceil(max(brightness.shape) / 64))
-    size = max(3, max(small.shape) // 2)
-    residual = small - ndimage.median_filter(small, size)
-    inner = float((residual.astype(np.float64) ** 3).sum())
-    ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
-    outer = small.mean(dtype=np.float64) - np.median(ring)
-    spread = float(small.std()) or 1.0
-    return float(np.cbrt(inner / small.size)) / spread + outer / spread > 0
+    def draw(self, chosen: list[int]) -> Floats:
+        """Draw some strokes alone, with soft outlines, as coverage from 0 to 1."""
+        kept = np.isin(self.labels, np.array(chosen) + 1)
+        level = float(np.quantile(self.depth[kept], 0.75))
+        # Large digits are drawn by their outline, small ones by their shades as well.
+        size = max(kept[crop_to_ink(kept)].shape)
+        steep = 0.3 * float(np.clip((size - 28) / 72, 0, 1))
+        low = max(3 * self.noise, steep * level)
+        high = max((1 - steep) * level, 1.5 * low)
+        strokes = np.clip((self.depth - low) / (high - low), 0, 1)
+        reach = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=2)
+        others = (self.labels > 0) & ~kept
+        return np.where(reach & ~others, strokes, 0).astype(np.float32)
 
 
 def measure_depth(brightness: Floats, window: float) -> tuple[Floats, float]:
@@ -107,7 +70,9 @@ def measure_depth(brightness: Floats, window: float) -> tuple[Floats, float]:
     may fall unevenly, and edges of shadows stay where they are.
     """
     factor = max(1, max(brightness.shape) // 192)
-    small = ndimage.median_filter(shrink(brightness, factor), 3)
+    small = shrink(brightness, factor)
+    if max(small.shape) > 100:  # in smaller pictures a stroke may be as small as a speck
+        small = ndimage.median_filter(small, 3)
     size = int(window / factor) // 2 * 2 + 1
     paper = ndimage.grey_closing(small, (size, size))
     paper = ndimage.uniform_filter(paper, 3)
@@ -116,8 +81,9 @@ def measure_depth(brightness: Floats, window: float) -> tuple[Floats, float]:
     bias = float(np.median(paper - brightness))
     paper = np.maximum(paper - bias, 0.25 * float(paper.max(initial=0)) + 1e-6)
     depth = 1 - brightness / paper
+    # Three pixels apart, as the grain of paper and of JPEG is coarser than a pixel.
     differences = np.concatenate(
-        [np.abs(np.diff(depth, axis=axis)).ravel() for axis in (0, 1)] + [np.zeros(1)]
+        [np.abs(depth[3:] - depth[:-3]).ravel(), np.abs(depth[:, 3:] - depth[:, :-3]).ravel(), [0]]
     )
     noise = float(np.median(differences)) * 1.4826 / math.sqrt(2)
     return np.clip(depth, 0, 1).astype(np.float32), noise
@@ -130,9 +96,9 @@ def _strokes(mask: Mask) -> tuple[NDArray[np.intp], list[Box], NDArray[np.float6
     return labels, boxes, np.array([region.area for region in regions], dtype=np.float64)
 
 
-def _is_page_edge(mask: Mask, box: Box, shape: tuple[int, int]) -> bool:
+def _is_page_edge(mask: Mask, box: Box) -> bool:
     """Tell whether a stroke lies along a border, as the edge of a page or its shadow does."""
-    height, width = shape
+    height, width = mask.shape
     top, left, bottom, right = box
     sides = {
         "top": (top == 0, bottom <= MARGIN * height, mask[0]),
@@ -144,6 +110,19 @@ def _is_page_edge(mask: Mask, box: Box, shape: tuple[int, int]) -> bool:
         if touches and (within or side.mean() > 0.5):
             return True
     return sum(touches for touches, _, _ in sides.values()) > 2
+
+
+def _without_lines(mask: Mask, marks: Mask) -> Mask:
+    """Take ruled lines, seen best among all `marks`, out of a mask of ink."""
+    lines = find_ruled_lines(marks)
+    mask = mask & ~lines
+    if not lines.any() or not mask.any():
+        return mask
+    labels, boxes, _ = _strokes(mask)
+    beside = ndimage.binary_dilation(lines, np.ones((3, 3)), iterations=2)
+    remnants = ndimage.mean(beside, labels, np.arange(len(boxes) + 1)) > 0.7
+    remnants[0] = False
+    return mask & ~remnants[labels]
 
 
 def find_ink(brightness: Floats, window: float) -> Ink:
@@ -162,30 +141,26 @@ def find_ink(brightness: Floats, window: float) -> Ink:
         Without specks, ruled lines and the page's edges; with no strokes if there are none.
     """
     depth, noise = measure_depth(brightness, window)
+    if noise > 0.02:
+        blurred = ndimage.gaussian_filter(brightness, min(1.5, 40 * noise))
+        depth, noise = measure_depth(blurred, window)
     floor = max(FAINTEST, LEAST_SIGNAL * noise)
     marks = depth[depth > floor]
-    nothing = Ink(depth, noise, np.zeros(depth.shape, np.intp), [], np.zeros(0))
     for _ in range(3):
         if marks.size < 4:
-            return nothing
-        threshold = max(floor, float(threshold_otsu(marks))) if np.ptp(marks) > 1e-3 else floor
-        mask = depth > threshold
-        mask &= ~find_ruled_lines(mask)
-        labels, boxes, areas = _strokes(mask)
-        keep = [not _is_page_edge(labels == i + 1, box, depth.shape) for i, box in enumerate(boxes)]
-        if any(keep):
-            keep = np.array(keep)
-            keep &= areas >= SPECK * areas[keep].max()
-        if any(keep):
             break
+        threshold = max(floor, float(threshold_otsu(marks))) if np.ptp(marks) > 1e-3 else floor
+        mask = apply_hysteresis_threshold(depth, max(floor, 0.7 * threshold), threshold)
+        # Lines are fainter than ink as a rule, and found whole only where faint marks count.
+        mask = _without_lines(mask, depth > max(floor, 0.4 * threshold))
+        labels, boxes, areas = _strokes(mask)
+        edges = [_is_page_edge(labels == i + 1, box) for i, box in enumerate(boxes)]
+        keep = ~np.array(edges, dtype=np.bool_)
+        if keep.any():
+            keep &= areas >= SPECK * areas[keep].max()
+            number = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)])
+            kept = [box for box, stays in zip(boxes, keep, strict=True) if stays]
+            return Ink(depth, noise, number[labels], kept, areas[keep])
+        # What stood out was a page's edge or lines; writing may be fainter.
         marks = marks[marks < threshold]
-    else:
-        return nothing
-    number = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)])
-    return Ink(
-        depth,
-        noise,
-        number[labels],
-        [box for box, kept in zip(boxes, keep, strict=True) if kept],
-        areas[keep],
-    )
+    return Ink(depth, noise, np.zeros(depth.shape, np.intp), [], np.zeros(0))

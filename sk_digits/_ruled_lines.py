@@ -31,6 +31,8 @@ def _find_horizontal(mask: Mask) -> Mask:
         return lines
     runs = _runs(mask)
     thin = mask & (runs <= max(3, height // 20))
+    if thin.any(axis=0).mean() < COVERED:
+        return lines
     columns = np.arange(width)
     best = np.zeros((len(SLOPES), height))
     for i, slope in enumerate(SLOPES):
