@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from PIL import Image
+
 from sk_digits import DigitImageNormalizer, segment_digits
 
 if TYPE_CHECKING:
@@ -49,12 +52,15 @@ def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> 
     ValueError
         If there is none.
     """
-    normalizer = DigitImageNormalizer()
+    normalizer = DigitImageNormalizer(on_blank="zeros")
     if not many:
-        return Picture(file, pixels, [None], normalizer.transform([pixels]))
+        rows = normalizer.transform([pixels])
+        if not rows.any():
+            raise ValueError("no digit found that stands out from its ground")
+        return Picture(file, pixels, [None], rows)
     segments = segment_digits(pixels)
     if not segments:
-        raise ValueError("no digits found")
+        raise ValueError("no digits found that stand out from their ground")
     return Picture(
         file,
         pixels,
@@ -73,3 +79,21 @@ def read_digits(picture: Picture, model: Any, top: int | None = None) -> list[Re
         line, box = (None, None) if place is None else place
         readings.append(Reading(picture.file, line, box, guesses))
     return readings
+
+
+def as_rgb(pixels: Any) -> Image.Image:
+    """Make a picture to draw on of any image; what is transparent becomes white."""
+    pixels = np.asarray(pixels)
+    if pixels.dtype == bool:
+        pixels = pixels * np.uint8(255)
+    elif pixels.dtype != np.uint8:
+        largest = 65535 if pixels.dtype == np.uint16 else max(float(pixels.max()), 1e-9)
+        pixels = np.clip(pixels / largest * 255, 0, 255).astype(np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    image = Image.fromarray(pixels)
+    if image.mode in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image).convert("RGB")
+    return image.convert("RGB")

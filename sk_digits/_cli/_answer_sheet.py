@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sk_digits._reading import NOT_SURE
+from sk_digits._reading import NOT_SURE, as_rgb
 
 if TYPE_CHECKING:
     from sk_digits._reading import Picture, Reading
@@ -37,7 +37,7 @@ def draw_answers(pictures: list[Picture], readings: list[Reading]) -> Image.Imag
     for picture in pictures:
         own = [next(answers) for _ in picture.places]
         draw = _draw_digit if own[0].box is None else _draw_page
-        panels.append(draw(_as_rgb(picture.pixels), own))
+        panels.append(draw(as_rgb(picture.pixels), own))
     widest = max(panel.width for panel in panels)
     n_columns = max(1, min(len(panels), PAGE // (widest + MARGIN)))
     n_rows = math.ceil(len(panels) / n_columns)
@@ -55,24 +55,6 @@ def draw_answers(pictures: list[Picture], readings: list[Reading]) -> Image.Imag
         left = MARGIN + column * (widest + MARGIN)
         sheet.paste(panel, (left, MARGIN + sum(heights[:row]) + row * MARGIN))
     return sheet
-
-
-def _as_rgb(pixels: Any) -> Image.Image:
-    """Make a picture to draw on of any image; what is transparent becomes white."""
-    pixels = np.asarray(pixels)
-    if pixels.dtype == bool:
-        pixels = pixels * np.uint8(255)
-    elif pixels.dtype != np.uint8:
-        largest = 65535 if pixels.dtype == np.uint16 else max(float(pixels.max()), 1e-9)
-        pixels = np.clip(pixels / largest * 255, 0, 255).astype(np.uint8)
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[:, :, 0]
-    image = Image.fromarray(pixels)
-    if image.mode in ("LA", "RGBA"):
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image).convert("RGB")
-    return image.convert("RGB")
 
 
 def _color(reading: Reading) -> str:

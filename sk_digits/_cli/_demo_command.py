@@ -53,7 +53,7 @@ def demo(
 
 def _train(data: str) -> Any:
     """Offer a quick training, and save what comes of it."""
-    if not sys.stdin.isatty():
+    if not _is_asked_by_a_person():
         raise ValueError(
             "demo needs a model. Train one with: sk-digits train --out digits.skops; "
             "then: sk-digits demo digits.skops"
@@ -81,3 +81,7 @@ def _train(data: str) -> Any:
     typer.echo(f"accuracy {measures['accuracy']:.4f} on {measures['n_images']:,} unseen images")
     save(pipeline, OUT, split, measures, seed=0)
     return pipeline
+
+
+def _is_asked_by_a_person() -> bool:
+    return sys.stdin.isatty()

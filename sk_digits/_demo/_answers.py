@@ -9,16 +9,20 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from sk_digits._image_files import read_image
-from sk_digits._reading import find_digits, read_digits
+from sk_digits._reading import as_rgb, find_digits, read_digits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PREVIEW = 1200  # pixels of the longer side: what a screen can show of an uploaded picture
 N_PIXELS = 28 * 28
+
+
+class picture(io.BytesIO):
+    """The content of a picture."""
+
 
 _logger = logging.getLogger(__name__)
 
@@ -73,10 +77,10 @@ class PictureReader:
             "preview", the address of a picture with its content in it, or None.
         """
         try:
-            pixels = read_image(io.BytesIO(content))
-            picture = find_digits(pixels, many=many)
+            pixels = read_image(picture(content))
+            found = find_digits(pixels, many=many)
             with self._lock:
-                readings = read_digits(picture, self.model)
+                readings = read_digits(found, self.model)
         except ValueError as error:
             return {"error": _as_sentence(error)}
         except Exception:
@@ -92,7 +96,7 @@ class PictureReader:
                 "box": reading.box,
                 "seen": base64.b64encode(np.asarray(row, np.uint8).tobytes()).decode(),
             }
-            for reading, row in zip(readings, picture.rows, strict=True)
+            for reading, row in zip(readings, found.rows, strict=True)
         ]
         return {
             "digits": digits,
@@ -102,15 +106,16 @@ class PictureReader:
 
 
 def _as_sentence(error: ValueError) -> str:
-    """Give an error's message as one sentence that a page can show."""
-    text = " ".join(str(error).split())
+    """Give an error's message as a sentence for who sees the page, not for who calls a function."""
+    text = " ".join(str(error).removeprefix("Image 0: ").split())
+    text = text.replace("the picture given", "the picture").replace(" or raise max_pixels", "")
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _preview(pixels: NDArray[Any]) -> str:
     """Give the picture as an address that holds its content."""
-    image = Image.fromarray(pixels)
+    image = as_rgb(pixels)
     image.thumbnail((PREVIEW, PREVIEW))
     file = io.BytesIO()
-    image.save(file, "PNG" if image.width * image.height < 100_000 else "JPEG", quality=85)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    image.save(file, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
