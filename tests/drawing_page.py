@@ -20,9 +20,11 @@ from selenium.webdriver.remote.webelement import WebElement
 
 # Strokes of digits as a hand draws them, in a square of side 1.
 CURVES = {
-    "0": [[(0.5, 0.13), (0.33, 0.3), (0.3, 0.65), (0.48, 0.87), (0.67, 0.7), (0.68, 0.3), (0.5, 0.13)]],
+    "0": [[(0.5, 0.13), (0.33, 0.3), (0.3, 0.65), (0.48, 0.87), (0.67, 0.7), (0.68, 0.3),
+           (0.5, 0.13)]],
     "1": [[(0.52, 0.12), (0.5, 0.5), (0.48, 0.88)]],
-    "2": [[(0.3, 0.3), (0.45, 0.14), (0.66, 0.22), (0.6, 0.5), (0.28, 0.85), (0.5, 0.83), (0.74, 0.85)]],
+    "2": [[(0.3, 0.3), (0.45, 0.14), (0.66, 0.22), (0.6, 0.5), (0.28, 0.85), (0.5, 0.83),
+           (0.74, 0.85)]],
     "3": [[(0.3, 0.2), (0.5, 0.12), (0.68, 0.25), (0.6, 0.42), (0.45, 0.48)],
           [(0.45, 0.48), (0.65, 0.55), (0.7, 0.72), (0.5, 0.88), (0.28, 0.8)]],
     "7": [[(0.27, 0.18), (0.5, 0.17), (0.72, 0.17)], [(0.72, 0.17), (0.58, 0.5), (0.45, 0.88)]],
@@ -30,16 +32,18 @@ CURVES = {
 
 CHROMIUM_OPTIONS = [
     "--headless=new",
+    "--window-size=1280,900",
+    "--hide-scrollbars",
+    "--no-first-run",
+    # In a container it runs as root, without a GPU and with little shared memory.
     "--no-sandbox",
     "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--hide-scrollbars",
+    "--disable-dev-shm-usage",
+    # It is to ask nothing of the network for itself.
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-quic",
     "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--window-size=1280,900",
 ]
 
 

@@ -57,7 +57,7 @@ def page(browser, address):
 
 @pytest.mark.mnist
 def test_drawn_digits_are_read(page, mnist_home):
-    """A 3 and then a 7 drawn with the mouse are answered, with probabilities and the 28x28 image."""
+    """A 3 and then a 7 drawn with the mouse are read, with probabilities and the 28x28 image."""
     page.draw("3")
     assert page.answer() == "3"
     bars = page.text(".bars").split("\n")
@@ -356,7 +356,7 @@ def test_a_missing_gradio_is_told(monkeypatch, model_file):
 
 
 def test_models_of_other_images_are_refused(digits):
-    """A model of 8x8 images, a regressor and a threshold of 70 are refused before a page is made."""
+    """A model of 8x8 images, an unfitted one and a threshold of 70 make no page."""
     X, y = digits
     small = make_digit_pipeline(hidden_layer_sizes=(8,), max_epochs=1, augmentation=None)
     with pytest.raises(ValueError, match="784 pixels; this one was trained on rows of 64"):
