@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from drawing_page import Page, open_chromium, photo, running_demo
+from numpy.testing import assert_array_equal
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -126,7 +127,6 @@ def test_nothing_is_asked_of_other_machines(page):
 
 def test_below_the_threshold_the_page_is_not_sure(browser, model_file):
     """A model that knows nothing gives no answer for certain, but its two best guesses."""
-    page = None
     X, y = load_digits_28(return_X_y=True)
     unsure = model_file.with_name("unsure.skops")
     save_model(
@@ -301,7 +301,13 @@ def test_an_upload_past_the_limit_is_refused(address):
         urllib.request.urlopen(request)
 
 
-def test_a_taken_port_is_one_line(address, model_file):
+@pytest.fixture
+def no_page(monkeypatch):
+    """Make no page of a model: gradio leaves its event loops open, one for each page."""
+    monkeypatch.setattr("sk_digits._demo.make_demo", lambda model: model)
+
+
+def test_a_taken_port_is_one_line(address, model_file, no_page):
     """A port that another program has is told with the way out, and exit code 2."""
     port = str(urlsplit(address).port)
     result = CliRunner().invoke(app, ["demo", str(model_file), "--port", port])
@@ -318,13 +324,13 @@ def test_without_a_terminal_a_missing_model_is_an_error():
 
 
 @pytest.fixture
-def served(monkeypatch, tmp_path):
-    """Be at a terminal in an empty folder; give the pages that would be served."""
-    pages = []
+def served(monkeypatch, no_page, tmp_path):
+    """Be at a terminal in an empty folder; give the models whose pages would be served."""
+    models = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sk_digits._cli._demo_command._is_asked_by_a_person", lambda: True)
-    monkeypatch.setattr("sk_digits._demo.serve", lambda demo, **kwargs: pages.append(demo))
-    return pages
+    monkeypatch.setattr("sk_digits._demo.serve", lambda model, **kwargs: models.append(model))
+    return models
 
 
 def test_on_a_terminal_it_offers_to_train(served, tmp_path):
@@ -333,9 +339,11 @@ def test_on_a_terminal_it_offers_to_train(served, tmp_path):
     assert result.exit_code == 0
     assert "save it to digits.skops?" in result.stdout
     assert "epoch 1/" in result.stderr
-    assert len(served) == 1
     X, y = load_digits_28(return_X_y=True)
-    assert load_model(tmp_path / "digits.skops").score(X, y) > 0.95
+    saved = load_model(tmp_path / "digits.skops")
+    assert saved.score(X, y) > 0.95
+    (model,) = served
+    assert_array_equal(model.predict_proba(X), saved.predict_proba(X))
 
 
 def test_no_is_taken_for_an_answer(served, tmp_path):
