@@ -72,7 +72,7 @@ def _train(data: str) -> Any:
 
     typer.echo(f"data: {split.name}")
     # Seconds rather than minutes, for a point of accuracy less than `sk-digits train`.
-    n_epochs = 15 if len(split.y_train) > 5_000 else 60
+    n_epochs = 15 if len(split.y_train) > 5_000 else 40
     pipeline = make_digit_pipeline(
         hidden_layer_sizes=(512, 512), max_epochs=n_epochs, random_state=0
     )
