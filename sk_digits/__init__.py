@@ -6,18 +6,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sk_digits._augmentation import RandomWarp
     from sk_digits._digit_ann import DigitANN
+    from sk_digits._image_files import ImageFileError
+    from sk_digits._images import DigitImageNormalizer
     from sk_digits._pipeline import make_digit_pipeline
     from sk_digits._preprocessing import PixelScaler
+    from sk_digits._segmentation import segment_digits
 
-__all__ = ["DigitANN", "PixelScaler", "RandomWarp", "make_digit_pipeline"]
+__all__ = [
+    "DigitANN",
+    "DigitImageNormalizer",
+    "ImageFileError",
+    "PixelScaler",
+    "RandomWarp",
+    "make_digit_pipeline",
+    "segment_digits",
+]
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "DigitANN": "_digit_ann",
+    "DigitImageNormalizer": "_images",
+    "ImageFileError": "_image_files",
     "PixelScaler": "_preprocessing",
     "RandomWarp": "_augmentation",
     "make_digit_pipeline": "_pipeline",
+    "segment_digits": "_segmentation",
 }
 
 
