@@ -1,9 +1,9 @@
-"""From a person's picture of a digit to MNIST's rows: `DigitImageNormalizer`."""
+"""From people's pictures of digits to MNIST's rows: `DigitImageNormalizer`."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, Self
 
@@ -11,91 +11,257 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sk_digits._brightness import View
-from sk_digits._image_files import ImageFileError
-from sk_digits._ink import Box, Ink, find_ink
-from sk_digits._mnist_frame import SIDE, Bytes, frame, is_framed
+from sk_digits._digit_picture import read_digit
+from sk_digits._image_files import ImageFileError, describe
+from sk_digits._mnist_frame import SIDE
 from sk_digits._pictures import Picture, as_picture
 
-OVERVIEW = 512  # pixels on the longer side in which a digit is looked for
-DETAIL = 128  # pixels on the longer side of a digit that is looked at closely
-NEAR = 0.35  # of the digit's longer side: strokes this near belong to it
-LEAST = 5  # pixels on the longer side of a digit
-TINY = 24  # pixels on the longer side of a picture that is enlarged first
+ONE_IMAGE = str | os.PathLike | bytes | bytearray | Image.Image
 
 
-def _gap(box: Box, other: Box) -> float:
-    down = max(box[0] - other[2], other[0] - box[2], 0)
-    across = max(box[1] - other[3], other[1] - box[3], 0)
-    return float(np.hypot(down, across))
+class DigitImageNormalizer(TransformerMixin, BaseEstimator):
+    """Normalizer of pictures of single digits: photos, scans and drawings become MNIST's rows.
 
+    It stands before :class:`PixelScaler` in a pipeline. In each picture it finds the writing,
+    whether dark or light, on paper that may be unevenly lit, grainy, ruled or transparent, and
+    prepares it as MNIST was prepared: the digit's box, its aspect kept, is scaled to 20x20 pixels
+    with smooth outlines and placed in 28x28 with its centre of mass in the middle, light ink on
+    dark, with full contrast. Strokes thinner than MNIST's are widened. A picture that already is
+    so, such as a row of MNIST, comes out as it was.
 
-def _choose_digit(ink: Ink) -> list[int]:
-    """Give the strokes, by index, that make up a picture's one digit."""
-    height, width = ink.depth.shape
-    edges = np.array(ink.boxes)
-    sizes = (edges[:, 2:] - edges[:, :2]).max(axis=1)
-    rows = (edges[:, 2] - edges[:, 0]) * ((edges[:, 1] == 0) | (edges[:, 3] == width))
-    columns = (edges[:, 3] - edges[:, 1]) * ((edges[:, 0] == 0) | (edges[:, 2] == height))
-    # What lies along a border may be a shadow or another page.
-    along_border = np.maximum(rows, columns) / sizes
-    main = int(np.argmax(ink.areas * np.maximum(0.05, 1 - along_border)))
-    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(edges) + 1))
-    # A small piece, unlike the bar of a 5, belongs only where it is close.
-    reach = np.where(ink.areas > 0.06 * ink.areas[main], 1.0, 0.3) * NEAR * sizes[main]
-    gaps = np.array([_gap(ink.boxes[main], box) for box in ink.boxes])
-    chosen = (gaps <= reach) & (along_border == 0) & (levels > 0.6 * levels[main])
-    chosen[main] = True
-    return [int(i) for i in np.flatnonzero(chosen)]
+    It learns nothing: `fit` only checks the parameters. It is not for pages with several digits;
+    :func:`segment_digits` cuts those up.
 
+    Parameters
+    ----------
+    ink : {"auto", "dark", "light"}, default="auto"
+        Whether the writing is darker or lighter than its ground; "auto" finds out in each picture.
+        Ignored where ink is told by transparency alone: there ink is light.
+    on_blank : {"error", "nan", "zeros"}, default="error"
+        What becomes of a picture in which no digit is found: an error that names it, a row of NaN
+        (then all rows are float32), or a row of zeros, which a classifier will take for a digit.
+    image_shape : tuple of int, default=None
+        (height, width) of images that are given as flat rows. None takes them to be square.
+        Ignored for other images.
+    max_pixels : int, default=40_000_000
+        Largest width times height of a picture. It guards the memory against hostile files: a
+        pixel takes up to 12 bytes while it is read.
 
-def _is_writing(ink: Ink, chosen: list[int]) -> bool:
-    """Tell strokes of a digit from the largest grain of a noisy surface."""
-    top, left, bottom, right = _join(ink, chosen)
-    if max(bottom - top, right - left) < LEAST:
-        return False
-    rivals = np.delete(ink.areas, chosen)
-    return np.count_nonzero(rivals > 0.2 * ink.areas[chosen].sum()) < 12
+    See Also
+    --------
+    segment_digits : Cuts a page into digits.
+    PixelScaler : Takes the rows from here to [0, 1].
 
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner. "Gradient-based learning applied to document
+    recognition." Proceedings of the IEEE 86(11), 1998.
 
-def _join(ink: Ink, chosen: list[int]) -> Box:
-    edges = np.array([ink.boxes[i] for i in chosen])
-    top, left = edges[:, :2].min(axis=0)
-    bottom, right = edges[:, 2:].max(axis=0)
-    return int(top), int(left), int(bottom), int(right)
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_digits import DigitImageNormalizer
+    >>> photo = np.full((300, 200), 230, dtype=np.uint8)  # a dark 1 on light paper
+    >>> photo[80:220, 90:104] = 40
+    >>> row = DigitImageNormalizer().transform([photo])
+    >>> row.shape, row.dtype, int(row.max())
+    ((1, 784), dtype('uint8'), 255)
+    >>> rows, columns = np.nonzero(row.reshape(28, 28))
+    >>> int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+    (20, 2)
+    """
 
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's convention
+        "ink": [StrOptions({"auto", "dark", "light"})],
+        "on_blank": [StrOptions({"error", "nan", "zeros"})],
+        "image_shape": [tuple, None],
+        "max_pixels": [Interval(Integral, 1, None, closed="left")],
+    }
 
-def read_digit(picture: Picture, ink: str) -> Bytes | None:
-    """Bring a picture of one digit into MNIST's frame; None if there is no digit."""
-    pixels = picture.pixels
-    if ink != "dark" and is_framed(pixels):
-        return pixels
-    if max(pixels.shape[:2]) <= TINY:
-        shape = (4, 4, 1)[: pixels.ndim]
-        enlarged = ndimage.zoom(
-            pixels.astype(np.float32), shape, order=3, mode="nearest", grid_mode=True
-        )
-        picture = Picture(np.clip(enlarged, 0, picture.white), picture.white)
-        pixels = picture.pixels
-    factor = -(-max(pixels.shape[:2]) // OVERVIEW)
-    view = View.of(picture, factor, ink)
-    overview = view.see(picture, factor)
-    longer = max(overview.shape)
-    found = find_ink(overview, longer * (0.25 if longer > 100 else 0.5))
-    if not found.boxes or not _is_writing(found, chosen := _choose_digit(found)):
-        return None
-    top, left, bottom, right = (edge * factor for edge in _join(found, chosen))
-    size = max(bottom - top, right - left)
-    margin = int(0.4 * size) + 2 * factor
-    near = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
-    factor = max(1, size // DETAIL)
-    # Close to, the paper's light is that around the digit and its outline is sharp.
-    found = find_ink(view.see(picture._replace(pixels=pixels[near]), factor), 0.6 * size / factor)
-    if not found.boxes or not _is_writing(found, chosen := _choose_digit(found)):
-        return None
-    return frame(found.draw(chosen))
+    def __init__(
+        self,
+        *,
+        ink: str = "auto",
+        on_blank: str = "error",
+        image_shape: tuple[int, int] | None = None,
+        max_pixels: int = 40_000_000,
+    ) -> None:
+        self.ink = ink
+        self.on_blank = on_blank
+        self.image_shape = image_shape
+        self.max_pixels = max_pixels
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Check the parameters and the form of the input; nothing is learned.
+
+        Parameters
+        ----------
+        X : sequence of images, or array-like of shape (n_images, n_pixels)
+            As for :meth:`transform`. Files are not opened.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        DigitImageNormalizer
+            The normalizer itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the form of `X` is invalid.
+        TypeError
+            If `X` is one image or no sequence.
+        """
+        self._check_params()
+        self._list_images(X)
+        return self
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Bring pictures into MNIST's form.
+
+        Parameters
+        ----------
+        X : sequence of images, or array-like of shape (n_images, n_pixels)
+            Each image is an array of shape (height, width) or (height, width, 1), (height, width,
+            3) or (height, width, 4), RGB or RGBA, of numbers or booleans, whose white is the
+            smallest of 1, 16, 255 and 65535 that bounds it; or a PIL image, a path, or the bytes
+            of a file. Images may differ in size and kind. Or an array of images of one size, or
+            numeric flat rows: see `image_shape`.
+
+        Returns
+        -------
+        ndarray of shape (n_images, 784)
+            From 0, background, to 255, ink: uint8, or float32 with ``on_blank="nan"``.
+
+        Raises
+        ------
+        ImageFileError
+            If a file is no image, broken or too large; the message names it.
+        ValueError
+            If a picture has no digit and ``on_blank="error"``, if an array is not an image, or if
+            a parameter or the form of `X` is invalid.
+        OSError
+            If a file cannot be opened.
+        TypeError
+            If `X` is one image or no sequence.
+        """
+        self._check_params()
+        images = self._list_images(X)
+        dtype = np.float32 if self.on_blank == "nan" else np.uint8
+        rows = np.zeros((len(images), SIDE * SIDE), dtype=dtype)
+        for i, image in enumerate(images):
+            digit = read_digit(self._open(i, image), self.ink)
+            if digit is not None:
+                rows[i] = digit.ravel()
+            elif self.on_blank == "nan":
+                rows[i] = np.nan
+            elif self.on_blank == "error":
+                raise ValueError(
+                    f"Image {i}, {describe(image)}, has no digit that can be told from its ground. "
+                    'Leave it out, or set on_blank to "nan" or "zeros" to get such a row for it.'
+                )
+        return rows
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Give the names of the output pixels.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (784,)
+            "pixel1" to "pixel784", as `fetch_mnist` names them.
+        """
+        return np.array([f"pixel{i}" for i in range(1, SIDE * SIDE + 1)], dtype=object)
+
+    def _check_params(self) -> None:
+        self._validate_params()
+        shape = self.image_shape
+        if shape is not None and not (
+            len(shape) == 2 and all(isinstance(side, Integral) and side > 0 for side in shape)
+        ):
+            raise ValueError(
+                "The 'image_shape' parameter of DigitImageNormalizer must be None or a tuple of "
+                f"two positive ints, (height, width). Got {shape!r} instead."
+            )
+
+    def _open(self, index: int, image: Any) -> Picture:
+        try:
+            return as_picture(image, self.max_pixels)
+        except ImageFileError as error:
+            raise ImageFileError(f"Image {index}: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"Image {index}: {error}") from error
+
+    def _list_images(self, X: Any) -> list[Any]:
+        """Give the images one by one, from any form that they may come in."""
+        if isinstance(X, ONE_IMAGE) or hasattr(X, "read"):
+            raise TypeError(
+                f"X is one image, {describe(X)}; a sequence of images is expected. "
+                "Put it into a list: [image]."
+            )
+        if sp.issparse(X):
+            raise TypeError("X is a sparse matrix; images are dense. Use X.toarray().")
+        if hasattr(X, "to_numpy"):  # a frame of flat rows, or a series of paths
+            X = X.to_numpy()
+        if not isinstance(X, np.ndarray):
+            try:
+                X = list(X)
+            except TypeError as error:
+                raise TypeError(
+                    f"X is {describe(X)}; a sequence of images is expected."
+                ) from error
+            if X and all(isinstance(row, list | tuple | np.ndarray) for row in X):
+                # Rows of numbers in lists, as scikit-learn takes them; else images of any sizes.
+                if all(len(row) and np.ndim(row[0]) == 0 for row in X):
+                    X = np.array(X)
+        if isinstance(X, np.ndarray) and X.dtype != object:
+            if X.ndim == 2:
+                return list(self._unflatten(X))
+            if X.ndim == 3 and X.shape[2] in (3, 4) and min(X.shape[:2]) > 4:
+                raise ValueError(
+                    f"X of shape {X.shape} looks like one image in colours; a sequence of images "
+                    "is expected. Put it into a list: [image]."
+                )
+            if X.ndim not in (1, 3, 4):
+                raise ValueError(f"X of shape {X.shape} is no sequence of images.")
+        images = list(X)
+        if not images:
+            raise ValueError("X has no images: found array with 0 sample(s), minimum of 1 needed.")
+        return images
+
+    def _unflatten(self, rows: NDArray[Any]) -> NDArray[Any]:
+        n_images, n_pixels = rows.shape
+        shape = self.image_shape or (math.isqrt(n_pixels), math.isqrt(n_pixels))
+        if n_images == 0 or shape[0] * shape[1] != n_pixels or n_pixels == 0:
+            raise ValueError(
+                f"X of shape {rows.shape} does not hold flat rows of "
+                + (f"image_shape={self.image_shape}" if self.image_shape else "square images")
+                + ". Set image_shape to (height, width), or, if X is one image, put it into a "
+                "list: [image]."
+            )
+        return rows.reshape(n_images, *shape)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn that it can transform without `fit`."""
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        # Flat rows are two-dimensional, but only those of whole images with writing on them are
+        # taken: not the random columns that this tag promises.
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.one_d_array = True  # of paths
+        tags.input_tags.string = True
+        return tags
