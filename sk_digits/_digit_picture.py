@@ -14,7 +14,6 @@ OVERVIEW = 512  # pixels on the longer side in which a digit is looked for
 DETAIL = 128  # pixels on the longer side of a digit that is looked at closely
 NEAR = 0.35  # of the digit's longer side: strokes this near belong to it
 LEAST = 5  # pixels on the longer side of a digit
-SOFTEST = 0.1  # of the digit's longer side: an outline blurred further is that of a shadow
 SHARPEST = 2.5  # pixels that a sharp outline takes
 ENLARGED = 4  # times, where a picture is tiny
 TINY = 24  # pixels on the longer side of a picture that is enlarged first
@@ -46,29 +45,14 @@ def _choose_digit(ink: Ink) -> list[int]:
 
 
 def _is_writing(ink: Ink, chosen: list[int], blur: float) -> bool:
-    """Tell strokes of a digit from shadows and from the largest grain of a noisy surface.
-
-    `blur` is how many pixels the sharpest outline takes.
-    """
-    top, left, bottom, right = _join(ink, chosen)
-    size = max(bottom - top, right - left)
+    """Tell strokes of a digit from shadows and from the largest grain of a noisy surface."""
+    top, left, bottom, right = ink.join(chosen)
     rivals = np.delete(ink.areas, chosen)
-    if size < LEAST or np.count_nonzero(rivals > 0.2 * ink.areas[chosen].sum()) >= 12:
-        return False
-    room = np.s_[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1]
-    kept, depth = np.isin(ink.labels[room], np.array(chosen) + 1), ink.depth[room]
-    if min(depth.shape) < 2:
-        return False
-    outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
-    slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
-    return slope * max(blur, SOFTEST * size) > float(np.quantile(depth[kept], 0.75))
-
-
-def _join(ink: Ink, chosen: list[int]) -> Box:
-    edges = np.array([ink.boxes[i] for i in chosen])
-    top, left = edges[:, :2].min(axis=0)
-    bottom, right = edges[:, 2:].max(axis=0)
-    return int(top), int(left), int(bottom), int(right)
+    return (
+        max(bottom - top, right - left) >= LEAST
+        and np.count_nonzero(rivals > 0.2 * ink.areas[chosen].sum()) < 12
+        and ink.is_sharp(chosen, blur)
+    )
 
 
 def _enlarge(picture: Picture) -> Picture:
@@ -101,7 +85,7 @@ def read_digit(picture: Picture, ink: str) -> Bytes | None:
     found = find_ink(overview, longer * (0.25 if longer > 100 else 0.5))
     if not found.boxes or not _is_writing(found, chosen := _choose_digit(found), blur):
         return None
-    top, left, bottom, right = (edge * factor for edge in _join(found, chosen))
+    top, left, bottom, right = (edge * factor for edge in found.join(chosen))
     size = max(bottom - top, right - left)
     margin = int(0.4 * size) + 2 * factor
     near = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]

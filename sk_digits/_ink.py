@@ -13,7 +13,6 @@ from skimage.measure import label, regionprops
 from skimage.transform import resize
 
 from sk_digits._brightness import Floats, shrink
-from sk_digits._mnist_frame import crop_to_ink
 from sk_digits._ruled_lines import find_ruled_lines
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -21,6 +20,8 @@ Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-ope
 
 FAINTEST = 0.04  # of the paper's brightness: fainter marks are stains
 LEAST_SIGNAL = 4.5  # of the noise's standard deviation
+SOFT = 2  # pixels beyond the outline that may hold a trace of ink
+SOFTEST = 0.1  # of a digit's longer side: an outline blurred further is that of a shadow
 SPECK = 0.01  # of the largest stroke's area
 MARGIN = 0.08  # of the picture: what lies wholly this near a border may be the page's edge
 
@@ -48,19 +49,41 @@ class Ink(NamedTuple):
     boxes: list[Box]
     areas: NDArray[np.float64]
 
+    def join(self, chosen: list[int]) -> Box:
+        """Give the box around some strokes."""
+        edges = np.array([self.boxes[i] for i in chosen])
+        (top, left), (bottom, right) = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
+        return int(top), int(left), int(bottom), int(right)
+
     def draw(self, chosen: list[int]) -> Floats:
-        """Draw some strokes alone, with soft outlines, as coverage from 0 to 1."""
-        kept = np.isin(self.labels, np.array(chosen) + 1)
-        level = float(np.quantile(self.depth[kept], 0.75))
+        """Draw some strokes alone, cropped to them, with soft outlines: coverage from 0 to 1."""
+        top, left, bottom, right = self.join(chosen)
+        room = np.s_[max(0, top - SOFT) : bottom + SOFT, max(0, left - SOFT) : right + SOFT]
+        labels, depth = self.labels[room], self.depth[room]
+        kept = np.isin(labels, np.array(chosen) + 1)
+        level = float(np.quantile(depth[kept], 0.75))
         # Large digits are drawn by their outline, small ones by their shades as well.
-        size = max(kept[crop_to_ink(kept)].shape)
-        steep = 0.3 * float(np.clip((size - 28) / 72, 0, 1))
+        steep = 0.3 * float(np.clip((max(bottom - top, right - left) - 28) / 72, 0, 1))
         low = max(3 * self.noise, steep * level)
         high = max((1 - steep) * level, 1.5 * low)
-        strokes = np.clip((self.depth - low) / (high - low), 0, 1)
-        reach = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=2)
-        others = (self.labels > 0) & ~kept
-        return np.where(reach & ~others, strokes, 0).astype(np.float32)
+        strokes = np.clip((depth - low) / (high - low), 0, 1)
+        reach = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=SOFT)
+        return np.where(reach & (kept | (labels == 0)), strokes, 0).astype(np.float32)
+
+    def is_sharp(self, chosen: list[int], blur: float) -> bool:
+        """Tell writing from shadows, whose outlines are softer than 0.1 of their size.
+
+        `blur` is how many pixels the sharpest outline takes.
+        """
+        top, left, bottom, right = self.join(chosen)
+        room = np.s_[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1]
+        kept, depth = np.isin(self.labels[room], np.array(chosen) + 1), self.depth[room]
+        if min(depth.shape) < 2:
+            return False
+        outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
+        slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
+        width = max(blur, SOFTEST * max(bottom - top, right - left))
+        return slope * width > float(np.quantile(depth[kept], 0.75))
 
 
 def measure_depth(brightness: Floats, window: float) -> tuple[Floats, float]:
