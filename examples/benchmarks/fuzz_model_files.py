@@ -138,18 +138,25 @@ def work(format_: str, folder: Path, start: int, stop: int, seed: int) -> None:
         print(json.dumps(line), flush=True)
 
 
-def judge(format_: str, n: int, seed: int) -> dict[str, float | Counter]:
+def judge(format_: str, first: int, n: int, seed: int) -> dict[str, float | Counter]:
     """Run the corpus against a loader; start anew after a crash or a hang."""
     counts: Counter = Counter()
     others: Counter = Counter()
     peak = slowest = 0.0
-    begun = -1
+    begun = first - 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_honest_file(format_, folder / "honest")
-        while begun < n - 1:
+        while begun < first + n - 1:
             command = [sys.executable, __file__, "--work", format_, "--folder", name]
-            command += ["--start", str(begun + 1), "--n", str(n), "--seed", str(seed)]
+            command += [
+                "--first",
+                str(begun + 1),
+                "--n",
+                str(first + n - 1 - begun),
+                "--seed",
+                str(seed),
+            ]
             worker = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=name
             )
@@ -191,21 +198,21 @@ def main() -> None:
     parser.add_argument("--loader", action="append", choices=LOADERS, help="default: all")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--start", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help="number of the first file")
     args = parser.parse_args()
     if args.work:
-        work(args.work, args.folder, args.start, args.n, args.seed)
+        work(args.work, args.folder, args.first, args.first + args.n, args.seed)
         return
     packages = ("sk-digits", "torch", "joblib", "skops", "skorch")
     print(f"Python {platform.python_version()},", ", ".join(f"{p} {version(p)}" for p in packages))
-    print(f"{args.n:,} files, seed {args.seed}\n")
+    print(f"{args.n:,} files from number {args.first:,}, seed {args.seed}\n")
     print(
         "| loader | loads | its own error | other exception | crash | over 1 s | code ran | slowest, s | peak memory, MB |"
     )
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     notes = []
     for loader in args.loader or LOADERS:
-        result = judge(LOADERS[loader], args.n, args.seed)
+        result = judge(LOADERS[loader], args.first, args.n, args.seed)
         counts = result["counts"]
         columns = [counts[c] for c in ("loaded", "documented", "other", "crash", "hang", "ran")]
         numbers = " | ".join(f"{column:,}" for column in columns)
