@@ -143,6 +143,11 @@ def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
     OSError
         If the file cannot be read: it is not there, for example.
 
+    Warns
+    -----
+    sklearn.exceptions.InconsistentVersionWarning
+        If a part of scikit-learn's own was saved with another version of scikit-learn.
+
     Notes
     -----
     A model that loads may still be a bad one, or made to err: the SHA-256 in the file shows damage

@@ -10,10 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn
 import skops.io
 from _model_file_corpus import pack, seal, unpack
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -30,6 +31,7 @@ from sk_digits import (
     ModelFileError,
     PixelScaler,
     RandomWarp,
+    _persistence,
     load_model,
     make_digit_pipeline,
     read_metadata,
@@ -355,6 +357,24 @@ def test_metadata_of_another_model_are_refused(digits, path, name, value):
     edit_metadata(path, **{name: value})
     with pytest.raises(ModelFileError, match=f"tells of another model: {name}"):
         load_model(path)
+
+
+def test_another_version_of_scikit_learn_is_warned_of(digits, path):
+    """scikit-learn's own warning comes through, and names the versions."""
+    save_model(make_digit_pipeline(**TINY).fit(*digits), path)
+    members = unpack(path.read_bytes())
+    text = members["schema.json"].replace(sklearn.__version__.encode(), b"1.0.0")
+    path.write_bytes(pack(seal(members | {"schema.json": text})))
+    with pytest.warns(InconsistentVersionWarning, match=r"Pipeline from version 1\.0\.0"):
+        load_model(path)
+
+
+def test_too_large_a_model_is_refused(digits, path, monkeypatch):
+    """What load_model would not open for its length is not written."""
+    monkeypatch.setattr(_persistence, "MAX_FILE_BYTES", 2**20 + 1000)
+    with pytest.raises(ValueError, match=r"The model is [\d,]+ bytes .* takes 1,000 bytes"):
+        save_model(DigitANN(**TINY).fit(*digits), path)
+    assert not path.exists()
 
 
 def test_a_changed_byte_is_found(digits, path):
