@@ -31,6 +31,7 @@ _KEY_TYPES: dict[str, Any] = {
     "builtins.str": str,
     "builtins.int": int,
     "builtins.float": float,
+    "numpy.str_": np.str_,
 } | {name: type_ for name, type_ in _NUMBERS.items() if name != "numpy.bool"}
 _ENVELOPE = {"__class__", "__module__", "__loader__"}
 # The header as NumPy itself writes it; its own reader would take any Python literal.

@@ -65,8 +65,9 @@ def save_model(
     keep_optimizer : bool, default=False
         Whether to keep the running averages of the optimizer, which :meth:`DigitANN.partial_fit`
         goes on from. Without them the first steps after loading are those of a new optimizer.
-        They make a file three times as large after a `partial_fit`, and no larger after a `fit`,
-        which leaves none: there, and for `warm_start`, a loaded model goes on exactly anyway.
+        After a `partial_fit` they make a file three times as large: of the recipe of
+        :func:`make_digit_pipeline`, 44.7 MB instead of 14.9 MB. `fit` leaves none: what is loaded
+        goes on exactly anyway, by :meth:`DigitANN.partial_fit` as with `warm_start`.
 
     Raises
     ------
@@ -141,6 +142,11 @@ def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
         If the file is damaged, no model file, of a newer format, or holds what it must not.
     OSError
         If the file cannot be read: it is not there, for example.
+
+    Warns
+    -----
+    sklearn.exceptions.InconsistentVersionWarning
+        If a part of scikit-learn's own was saved with another version of scikit-learn.
 
     Notes
     -----
