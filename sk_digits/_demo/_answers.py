@@ -57,6 +57,10 @@ class PictureReader:
         self.labels = [str(label) for label in model.classes_]
         # Gradio answers in threads. Two nets at work at once are slower than one after the other.
         self._lock = threading.Lock()
+        # The first answer brings libraries with it, for a second that no visitor should wait.
+        stroke = np.full((60, 60), 255, np.uint8)
+        stroke[15:45, 28:32] = 0
+        read_digits(find_digits(stroke, many=True), model)
 
     def read(self, content: bytes, *, many: bool, preview: bool) -> dict[str, Any]:
         """Give the digits as JSON values, or a sentence that says why there are none.

@@ -91,7 +91,10 @@ function mark(context) {
     context.font = `700 ${size}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
     const text = digit.label + (sure ? "" : "?");
-    const x = left + x0 - gap, y = Math.max(top + y0 - gap - 2 * unit, size);
+    // Above the box; below it, where there is no room above.
+    const above = top + y0 - gap - 2 * unit >= size;
+    const x = left + x0 - gap;
+    const y = above ? top + y0 - gap - 2 * unit : top + y1 + gap + 2 * unit + size;
     context.lineWidth = 4 * unit;
     context.fillStyle = context.strokeStyle;
     context.strokeStyle = picture ? "#ffffff" : color("--paper");
