@@ -59,7 +59,9 @@ LADDER = {
     "pen": Rung(pens=PENS, rotation=15, light_ink=0.3),
     "canvas": Rung(canvas=True, margin=(0.05, 1.0)),
     "colour": Rung(colours=True, contrast=(0.6, 1.0), light_ink=0.2),
-    "grain": Rung(grain=0.08, blur=0.02, jpeg=True, specks=True, contrast=(0.4, 1.0), light_ink=0.3),
+    "grain": Rung(
+        grain=0.08, blur=0.02, jpeg=True, specks=True, contrast=(0.4, 1.0), light_ink=0.3
+    ),
     "light": Rung(shadows=0.6, grain=0.02, contrast=(0.6, 1.0)),
     "ruled": Rung(ruled=True, grain=0.02, margin=(0.3, 1.5), contrast=(0.6, 1.0)),
     "everything": Rung(
@@ -203,9 +205,7 @@ def through_jpeg(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
     return np.asarray(Image.open(file))
 
 
-def photograph(
-    image: NDArray[np.uint8], rung: Rung, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def photograph(image: NDArray[np.uint8], rung: Rung, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Make a picture of one digit as it may come on a rung.
 
     Parameters
