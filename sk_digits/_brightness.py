@@ -48,7 +48,7 @@ def _find_colour_axis(pixels: Floats) -> Floats:
 
 
 def _outline_votes(brightness: Floats) -> float:
-    """Look inwards along rows: does the first strong edge rise (towards 1) or fall (-1)?
+    """Look inwards along rows, whether the first strong edge rises, 1 where all do, or falls, -1.
 
     Seen from both sides an outline rises or falls twice, but the edge of a shadow once each.
     """

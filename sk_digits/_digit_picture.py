@@ -47,10 +47,10 @@ def _choose_digit(ink: Ink) -> list[int]:
 def _is_writing(ink: Ink, chosen: list[int], blur: float) -> bool:
     """Tell strokes of a digit from shadows and from the largest grain of a noisy surface."""
     top, left, bottom, right = ink.join(chosen)
-    rivals = np.delete(ink.areas, chosen)
+    rivals = np.delete(ink.areas, chosen) > 0.2 * ink.areas[chosen].sum()
     return (
         max(bottom - top, right - left) >= LEAST
-        and np.count_nonzero(rivals > 0.2 * ink.areas[chosen].sum()) < 12
+        and int(rivals.sum()) < 12
         and ink.is_sharp(chosen, blur)
     )
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 
@@ -107,7 +107,7 @@ def _read(source: BinaryIO | Image.Image, max_pixels: int, name: str) -> NDArray
                 return _decode(image, max_pixels, name)
         except ImageFileError:
             raise
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise ImageFileError(
                 f"{name} {'are' if 'bytes' in name else 'is'} not an image in one of the formats "
                 f"{', '.join(FORMATS)}, or its header is broken. Save the image in one of these."
@@ -171,6 +171,4 @@ def read_image(source: ImageSource, max_pixels: int = 40_000_000) -> NDArray[Any
         return _read(BytesIO(source), max_pixels, name)
     if isinstance(source, Image.Image) or hasattr(source, "read"):
         return _read(source, max_pixels, name)
-    raise TypeError(
-        f"{name} is not an image: give a path, bytes, a binary file or a PIL image."
-    )
+    raise TypeError(f"{name} is not an image: give a path, bytes, a binary file or a PIL image.")

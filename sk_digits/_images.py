@@ -20,7 +20,7 @@ from sk_digits._image_files import ImageFileError, describe
 from sk_digits._mnist_frame import SIDE
 from sk_digits._pictures import Picture, as_picture
 
-ONE_IMAGE = str | os.PathLike | bytes | bytearray | Image.Image
+ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 
 
 class DigitImageNormalizer(TransformerMixin, BaseEstimator):
@@ -186,7 +186,7 @@ class DigitImageNormalizer(TransformerMixin, BaseEstimator):
         self._validate_params()
         shape = self.image_shape
         if shape is not None and not (
-            len(shape) == 2 and all(isinstance(side, Integral) and side > 0 for side in shape)
+            len(shape) == 2 and all(isinstance(side, int) and side > 0 for side in shape)
         ):
             raise ValueError(
                 "The 'image_shape' parameter of DigitImageNormalizer must be None or a tuple of "
@@ -216,12 +216,11 @@ class DigitImageNormalizer(TransformerMixin, BaseEstimator):
             try:
                 X = list(X)
             except TypeError as error:
-                raise TypeError(
-                    f"X is {describe(X)}; a sequence of images is expected."
-                ) from error
+                raise TypeError(f"X is {describe(X)}; a sequence of images is expected.") from error
             if X and all(isinstance(row, list | tuple | np.ndarray) for row in X):
+                lengths = {len(row) if np.ndim(row[0]) == 0 else 0 for row in X if len(row)}
                 # Rows of numbers in lists, as scikit-learn takes them; else images of any sizes.
-                if all(len(row) and np.ndim(row[0]) == 0 for row in X):
+                if len(lengths) == 1 and 0 not in lengths:
                     X = np.array(X)
         if isinstance(X, np.ndarray) and X.dtype != object:
             if X.ndim == 2:

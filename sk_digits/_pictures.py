@@ -41,9 +41,10 @@ def _merge_alpha(pixels: NDArray[Any], white: float) -> NDArray[Any]:
     # A drawing's strokes have one colour and leave most of the canvas free.
     if visible.mean() < 0.5 or spread < 0.05 * white:
         return alpha
-    paper = np.median(pixels[..., :3][visible], axis=0)
+    colours = pixels[..., :3].astype(np.float32)
+    paper = np.median(colours[visible], axis=0)
     share = (alpha / np.float32(white))[..., np.newaxis]
-    mixed = paper + (pixels[..., :3] - paper) * share
+    mixed = paper + (colours - paper) * share
     return np.rint(mixed).astype(np.uint8) if pixels.dtype == np.uint8 else mixed
 
 
@@ -58,7 +59,7 @@ def _to_unit(array: NDArray[Any]) -> tuple[NDArray[Any], float]:
         if np.array_equal(small, array):
             return small, white
     # In double precision first where single would overflow.
-    exact = array.astype(np.float32 if white < 1e30 else np.float64)
+    exact: NDArray[Any] = array.astype(np.float32 if white < 1e30 else np.float64)
     return ((exact - lowest) / white).astype(np.float32), 1.0
 
 
@@ -96,9 +97,8 @@ def as_picture(source: Any, max_pixels: int) -> Picture:
     ValueError, TypeError
         If it is no image.
     """
-    if isinstance(source, str | os.PathLike | bytes | bytearray | Image.Image):
-        return picture_of_array(read_image(source, max_pixels), max_pixels)
-    if hasattr(source, "read"):
+    is_file = isinstance(source, str | os.PathLike | bytes | bytearray | Image.Image)
+    if is_file or hasattr(source, "read"):
         return picture_of_array(read_image(source, max_pixels), max_pixels)
     try:
         array = np.asarray(source)

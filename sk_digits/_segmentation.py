@@ -17,9 +17,10 @@ WINDOW = 0.15  # of the longer side: wider than any stroke on a page
 LEAST = 8  # pixels: less high writing cannot be read
 SHARPEST = 2.5  # pixels that a sharp outline takes
 # All in heights of the writing:
-SMALL = 0.4  # less high marks are pieces of digits, or specks
+SMALL = 0.4  # less high marks are no digits
+PIECE = 0.65  # less high marks may be pieces of digits
 SPECK = 0.12
-TOUCH = 0.12  # gap over which a small piece belongs to a digit
+TOUCH = 0.1  # gap over which a piece belongs to a digit
 WIDE = 1.3  # wider marks are looked at for two digits that touch
 
 
@@ -114,7 +115,7 @@ def _belong(ink: Ink, a: list[int], b: list[int], height: float) -> bool:
     smaller = min(box[2] - box[0], other[2] - other[0])
     near = np.hypot(min(across, 0), min(down, 0)) <= TOUCH * height
     fits = whole[3] - whole[1] <= WIDE * height
-    return bool(near and fits and (smaller < SMALL * height))
+    return bool(near and fits and smaller < PIECE * height)
 
 
 def _group_strokes(ink: Ink, height: float) -> list[list[int]]:

@@ -90,9 +90,10 @@ def _draw_page(image: Image.Image, readings: list[Reading]) -> Image.Image:
         top, left, bottom, right = (round(edge * scale) for edge in reading.box)
         color = _color(reading)
         draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=color, width=2)
-        font = ImageFont.load_default(int(np.clip(0.4 * (bottom - top), 14, 40)))
+        letters = int(np.clip(0.4 * (bottom - top), 14, 40))
+        font = ImageFont.load_default(letters)
         label = str(reading.guesses[0].label)
-        corner = (left - 2, max(top - 3, font.size))
+        corner = (left - 2, max(top - 3, letters))
         draw.rectangle(draw.textbbox(corner, label, font=font, anchor="lb"), fill="white")
         draw.text(corner, label, fill=color, font=font, anchor="lb")
     return image

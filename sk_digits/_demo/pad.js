@@ -30,10 +30,14 @@ function trace(context, width, color) {
   for (const points of strokes) {
     context.beginPath();
     context.moveTo(points[0].x * width, points[0].y * width);
-    // A line from a point to itself is a dot.
-    for (const point of points.slice(points.length > 1 ? 1 : 0)) {
-      context.lineTo(point.x * width, point.y * width);
+    // Curves through the middles between points: a quick hand gives few of them.
+    for (let i = 1; i < points.length - 1; i++) {
+      const { x, y } = points[i], next = points[i + 1];
+      context.quadraticCurveTo(x * width, y * width, (x + next.x) / 2 * width,
+        (y + next.y) / 2 * width);
     }
+    // A line from a point to itself is a dot.
+    context.lineTo(points.at(-1).x * width, points.at(-1).y * width);
     context.stroke();
   }
 }
@@ -65,12 +69,15 @@ function show() {
   stage.classList.toggle("read-only", many && !!picture);
 }
 
-// Where pixels of the picture stand on the stage: `object-fit: contain`.
+// Where pixels of the picture stand on the stage: `object-fit: contain`, below the room that
+// pad.css leaves for the answers to the first line.
 function placement() {
   const [height, width] = answer.size;
-  const scale = Math.min(marks.width / width, marks.height / height);
+  const room = picture ? image.offsetTop * marks.height / stage.clientHeight : 0;
+  const scale = Math.min(marks.width / width, (marks.height - room) / height);
   return {
-    scale, left: (marks.width - scale * width) / 2, top: (marks.height - scale * height) / 2,
+    scale, left: (marks.width - scale * width) / 2,
+    top: room + (marks.height - room - scale * height) / 2,
   };
 }
 
@@ -91,10 +98,7 @@ function mark(context) {
     context.font = `700 ${size}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
     const text = digit.label + (sure ? "" : "?");
-    // Above the box; below it, where there is no room above.
-    const above = top + y0 - gap - 2 * unit >= size;
-    const x = left + x0 - gap;
-    const y = above ? top + y0 - gap - 2 * unit : top + y1 + gap + 2 * unit + size;
+    const x = left + x0 - gap, y = Math.max(top + y0 - gap - 2 * unit, size);
     context.lineWidth = 4 * unit;
     context.fillStyle = context.strokeStyle;
     context.strokeStyle = picture ? "#ffffff" : color("--paper");
@@ -268,7 +272,10 @@ async function receive(result) {
   if (result.preview) {
     image.src = result.preview;
     image.hidden = false;
-    if (many) stage.style.aspectRatio = Math.min(2, Math.max(0.75, result.size[1] / result.size[0]));
+    if (many) {
+      const width = stage.clientWidth, height = width * result.size[0] / result.size[1];
+      stage.style.aspectRatio = width / (Math.min(height, 1.33 * width) + image.offsetTop);
+    }
   }
   report(result);
   show();
