@@ -355,6 +355,14 @@ def test_no_is_taken_for_an_answer(served, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_answer_stops_it(served):
+    """Ctrl-C or Ctrl-D at the question end it with one line and exit code 130."""
+    result = CliRunner().invoke(app, ["demo"], input="")
+    assert result.exit_code == 130
+    assert result.stderr.strip().splitlines()[-1] == "sk-digits: stopped"
+    assert served == []
+
+
 def test_a_missing_gradio_is_told(monkeypatch, model_file):
     """Without gradio the error names the extra to install."""
     monkeypatch.setitem(sys.modules, "gradio", None)

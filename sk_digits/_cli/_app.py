@@ -40,7 +40,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
                 function(*args, **kwargs)
             except (typer.Exit, typer.BadParameter):
                 raise
-            except KeyboardInterrupt as error:
+            except (KeyboardInterrupt, typer.Abort) as error:
                 say("stopped")
                 raise typer.Exit(INTERRUPTED) from error
             except Exception as error:

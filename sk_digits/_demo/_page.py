@@ -77,7 +77,7 @@ def make_demo(model: Any, *, threshold: float = NOT_SURE) -> gradio.Blocks:
         return gr.HTML(
             html_template=_file("pad.html"),
             css_template=_file("pad.css"),
-            js_on_load=_file("pad.js"),
+            js_on_load=_file("drawing.js") + _file("answer.js"),
             apply_default_css=False,
             server_functions=[read],
             many=many,
