@@ -335,3 +335,27 @@ def _add_skorch_net(members, code, place):
         target = next(n for n in _nodes(schema, []) if "net_" in n)
         target["net_"] = net
     return members | {"schema.json": json.dumps(schema).encode(), "9.npy": code}
+
+
+def nodes_of(schema, name):
+    """Give the content of the node of an object, by the name of its type."""
+    if isinstance(schema, dict) and schema.get("__class__") == name:
+        return schema["content"]["content"]
+    children = schema.values() if isinstance(schema, dict) else schema
+    found = (nodes_of(child, name) for child in children if isinstance(child, dict | list))
+    return next((content for content in found if content is not None), None)
+
+
+def plain(value):
+    """Give the node of a plain value."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    type_ = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode"}
+    return type_ | {"content": text, "is_json": True}
+
+
+def with_schema(honest, change):
+    """Change the schema of a file, and seal it."""
+    members = unpack(honest)
+    schema = json.loads(members["schema.json"])
+    change(schema)
+    return _with_schema(members, schema)
