@@ -27,3 +27,30 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     """Give scikit-learn's bundled digits, pixels in [0, 1], float32."""
     X, y = load_digits(return_X_y=True)
     return (X / 16).astype(np.float32), y
+
+
+@pytest.fixture(scope="session")
+def honest_model_file(tmp_path_factory):
+    """Give the bytes of a model file that has everything that a model file can have."""
+    # Imported here: most tests need none of it.
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import Pipeline
+
+    from sk_digits import DigitANN, PixelScaler, RandomWarp, save_model
+
+    rng = np.random.default_rng(0)
+    X, y = rng.random((100, 64), dtype=np.float32), np.arange(100) % 10
+    ann = DigitANN(
+        (8,),
+        max_epochs=1,
+        batch_norm=True,
+        augmentation=RandomWarp(rotation=5),
+        class_weight={1: 2.0},
+        random_state=np.random.RandomState(0),
+    )
+    steps = [("scaler", PixelScaler()), ("pca", PCA(9)), ("ann", ann)]
+    pipeline = Pipeline(steps).fit(X, y)
+    ann.partial_fit(pipeline[:-1].transform(X), y)
+    path = tmp_path_factory.mktemp("models") / "honest.skops"
+    save_model(pipeline, path, keep_optimizer=True)
+    return path.read_bytes()

@@ -1,0 +1,169 @@
+"""``sk-digits predict``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sk_digits._cli._app import FAILED, Quiet, command, say
+from sk_digits._cli._evaluate import Model
+
+if TYPE_CHECKING:
+    from sk_digits._reading import Picture, Reading
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+
+
+def find_files(images: list[str]) -> Iterator[str]:
+    """Spread out folders and patterns; names of files and ``-`` stay as they are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder has no images or a pattern fits none.
+    """
+    for name in images:
+        path = Path(name)
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            if not found:
+                raise FileNotFoundError(f"{name} holds no images ({', '.join(sorted(SUFFIXES))}).")
+        elif not path.exists() and set(name) & set("*?["):
+            root = Path(path.anchor)
+            found = sorted(root.glob(str(path.relative_to(root))))
+            if not found:
+                raise FileNotFoundError(f"No file fits {name}.")
+        else:
+            found = [path]
+        yield from map(str, found)
+
+
+def _load_picture(file: str, many: bool) -> Picture:
+    """Find the digits of one image file."""
+    from sk_digits._image_files import read_image
+    from sk_digits._reading import find_digits
+
+    pixels = read_image(sys.stdin.buffer if file == "-" else file)
+    return find_digits(pixels, file=file, many=many)
+
+
+def _as_text(readings: list[Reading]) -> str:
+    """Write a digit a line, or, of a page, a line of digits a line."""
+    lines = []
+    for file in dict.fromkeys(reading.file for reading in readings):
+        own = [reading for reading in readings if reading.file == file]
+        if own[0].line is None:
+            guesses = [f"{g.label} {g.probability:.4f}" for g in own[0].guesses]
+            lines.append(f"{file}: " + "  ".join(guesses))
+            continue
+        lines.append(f"{file}:")
+        for line in dict.fromkeys(reading.line for reading in own):
+            best = [reading.guesses[0] for reading in own if reading.line == line]
+            surety = min(guess.probability for guess in best)
+            text = "".join(str(guess.label) for guess in best)
+            lines.append(f"  {text}  (least sure: {surety:.4f})")
+    return "\n".join(lines)
+
+
+def _as_json(readings: list[Reading]) -> str:
+    """Write a list of digits."""
+    digits = [
+        {
+            "file": reading.file,
+            "line": reading.line,
+            "box": reading.box,
+            "label": reading.guesses[0].label,
+            "probability": reading.guesses[0].probability,
+            "top": [guess._asdict() for guess in reading.guesses],
+        }
+        for reading in readings
+    ]
+    return json.dumps(digits, indent=1)
+
+
+def _as_csv(readings: list[Reading]) -> str:
+    """Write a table of digits, the guesses side by side."""
+    n_guesses = max((len(reading.guesses) for reading in readings), default=1)
+    guesses = [(f"label_{i}", f"probability_{i}") for i in range(1, n_guesses + 1)]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    head = ["file", "line", "top", "left", "bottom", "right"]
+    writer.writerow([*head, *(name for pair in guesses for name in pair)])
+    for reading in readings:
+        box = reading.box or [""] * 4
+        pairs = [cell for guess in reading.guesses for cell in guess]
+        writer.writerow([reading.file, "" if reading.line is None else reading.line, *box, *pairs])
+    return table.getvalue().rstrip("\n")
+
+
+def _each(files: list[str], quiet: bool) -> Iterator[str]:
+    """Go through files with a progress bar, on terminals and for more than a few files."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal or len(files) < 4
+    yield from track(files, "reading", console=console, disable=hidden, transient=True)
+
+
+@command
+def predict(
+    model: Model,
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE", help="Image files, folders or patterns; - is an image from stdin."
+        ),
+    ],
+    many: Annotated[
+        bool, typer.Option("--many", help="Read all digits of a page, line by line.")
+    ] = False,
+    top: Annotated[int, typer.Option(min=1, help="Answers for each digit, surest first.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    show: Annotated[
+        Path | None, typer.Option(help="Picture to save: the images with boxes and answers.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Read the digits in images. One that cannot be read is reported, the others go on."""
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other.")
+    files = list(find_files(images))
+
+    from sk_digits import load_model
+    from sk_digits._reading import read_digits
+
+    classifier = load_model(model)
+    readings: list[Reading] = []
+    pictures: list[Picture] = []
+    n_failed = 0
+    for file in _each(files, quiet):
+        try:
+            picture = _load_picture(file, many)
+        except (OSError, ValueError) as error:
+            say(error if file in str(error) else f"{file}: {error}")
+            n_failed += 1
+            continue
+        readings += read_digits(picture, classifier, top)
+        if show is not None:
+            pictures.append(picture)
+
+    write: Callable[[list[Reading]], str] = _as_json if as_json else _as_csv if as_csv else _as_text
+    if readings or as_json or as_csv:
+        typer.echo(write(readings))
+    if show is not None and pictures:
+        from sk_digits._cli._answer_sheet import draw_answers
+
+        draw_answers(pictures, readings).save(show)
+        say(f"saved {show}")
+    if n_failed:
+        say(f"{n_failed} of {len(files)} images could not be read")
+        raise typer.Exit(FAILED)

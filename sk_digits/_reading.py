@@ -1,0 +1,99 @@
+"""From an image to what stands in it: `find_digits`, then `read_digits`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from sk_digits import DigitImageNormalizer, segment_digits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Of 20,000 unseen MNIST images, 4 % get an answer below it, and 82 % of the errors are among them:
+# what stays above it is wrong 1 time in 430, all answers together 1 in 81 (a net of 1,024 and 512
+# units after 30 epochs). At 0.9 it would doubt every fourth image, as label smoothing keeps even
+# right answers near 0.9.
+NOT_SURE = 0.7
+
+
+class Guess(NamedTuple):
+    """A label and its probability."""
+
+    label: Any
+    probability: float
+
+
+class Reading(NamedTuple):
+    """One digit of an image: where it is, what it is, the likeliest first."""
+
+    file: str
+    line: int | None
+    box: tuple[int, int, int, int] | None
+    guesses: list[Guess]
+
+
+class Picture(NamedTuple):
+    """An image, and the rows of pixels of the digits in it."""
+
+    file: str
+    pixels: NDArray[Any]
+    places: list[tuple[int, tuple[int, int, int, int]] | None]
+    rows: NDArray[Any]
+
+
+def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> Picture:
+    """Find the one digit of an image, or all digits of a page.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    normalizer = DigitImageNormalizer(on_blank="zeros")
+    if not many:
+        rows = normalizer.transform([pixels])
+        if not rows.any():
+            raise ValueError("no digit found that stands out from its ground")
+        return Picture(file, pixels, [None], rows)
+    segments = segment_digits(pixels)
+    if not segments:
+        raise ValueError("no digits found that stand out from their ground")
+    return Picture(
+        file,
+        pixels,
+        [(segment.line, segment.box) for segment in segments],
+        normalizer.transform([segment.image for segment in segments]),
+    )
+
+
+def read_digits(picture: Picture, model: Any, top: int | None = None) -> list[Reading]:
+    """Say what the digits of a picture are, each with its `top` likeliest labels or all."""
+    probabilities = model.predict_proba(picture.rows)
+    readings = []
+    for place, row in zip(picture.places, probabilities, strict=True):
+        best = row.argsort()[::-1][:top]
+        guesses = [Guess(model.classes_[i].item(), float(row[i])) for i in best]
+        line, box = (None, None) if place is None else place
+        readings.append(Reading(picture.file, line, box, guesses))
+    return readings
+
+
+def as_rgb(pixels: Any) -> Image.Image:
+    """Make a picture to draw on of any image; what is transparent becomes white."""
+    pixels = np.asarray(pixels)
+    if pixels.dtype == bool:
+        pixels = pixels * np.uint8(255)
+    elif pixels.dtype != np.uint8:
+        largest = 65535 if pixels.dtype == np.uint16 else max(float(pixels.max()), 1e-9)
+        pixels = np.clip(pixels / largest * 255, 0, 255).astype(np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    image = Image.fromarray(pixels)
+    if image.mode in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image).convert("RGB")
+    return image.convert("RGB")

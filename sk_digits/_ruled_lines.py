@@ -1,0 +1,90 @@
+"""Ruled and squared paper: where its lines are."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import label, regionprops
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+SLOPES = np.linspace(-0.08, 0.08, 33)  # a photo of a page is held this straight
+COVERED = 0.7  # of the picture's width, by a line
+LEAST_SIDE = 40  # pixels: in smaller pictures a line and a stroke look alike
+LEAST_LENGTH = 1.4  # a line's, in lengths of the longest stroke, unless it is the thinner
+THINNER = 0.6  # a thin line's width, in widths of a stroke
+
+
+def _run_lengths(mask: Mask) -> NDArray[np.int32]:
+    """Give for each pixel of a mask the length of the vertical run that it is in; 0 elsewhere."""
+    height = mask.shape[0]
+    rows = np.arange(height, dtype=np.int32)[:, np.newaxis]
+    last_gap = np.maximum.accumulate(np.where(mask, -1, rows), axis=0)
+    next_gap = np.minimum.accumulate(np.where(mask, height, rows)[::-1], axis=0)[::-1]
+    return np.where(mask, next_gap - last_gap - 1, 0).astype(np.int32)
+
+
+def _find_level_lines(mask: Mask) -> Mask:
+    height, width = mask.shape
+    lines = np.zeros_like(mask)
+    runs = _run_lengths(mask)
+    starts = mask & ~np.pad(mask, ((1, 0), (0, 0)))[:-1] & (runs <= max(3, height // 20))
+    if min(height, width) < LEAST_SIDE or starts.any(axis=0).mean() < COVERED:
+        return lines
+    # Each thin run is a point; along the slope of the lines the points fall into few rows.
+    rows, columns = np.nonzero(starts)
+    rows = rows + runs[rows, columns] // 2
+    reach = int(np.ceil(SLOPES[-1] * width / 2)) + 1
+    covers = []
+    for slope in SLOPES:
+        level = rows - np.rint(slope * (columns - width / 2)).astype(np.intp) + reach
+        count = np.bincount(level, minlength=height + 2 * reach)
+        covers.append(np.convolve(count, np.ones(3), "same") / width)
+    best = int(np.argmax([np.sort(cover)[-9:].sum() for cover in covers]))
+    cover, columns = covers[best], np.arange(width)
+    shift = np.rint(SLOPES[best] * (columns - width / 2)).astype(np.intp) - reach
+    peaks = np.flatnonzero(
+        (cover > COVERED)
+        & (cover >= np.pad(cover, (1, 0))[:-1])
+        & (cover >= np.pad(cover, (0, 1))[1:])
+    )
+    for peak in peaks:
+        # The run of the mask that each column's pixel of the line lies in, give or take a pixel.
+        centre = np.clip(peak + shift, 1, height - 2)
+        here = np.max([runs[centre + offset, columns] for offset in (-1, 0, 1)], axis=0)
+        if not here.any():
+            continue
+        thickness = float(np.median(here[here > 0]))
+        for offset in range(-int(thickness) - 1, int(thickness) + 2):
+            at = np.clip(centre + offset, 0, height - 1)
+            # A longer run is a stroke that crosses the line: it keeps the crossing.
+            of_line = mask[at, columns] & (runs[at, columns] <= 1.5 * thickness + 1)
+            lines[at[of_line], columns[of_line]] = True
+    return lines
+
+
+def find_ruled_lines(mask: Mask) -> Mask:
+    """Find lines that run from border to border, level or upright within five degrees.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (height, width)
+        Where writing and lines are.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        Where lines are. Where a stroke crosses one, the crossing belongs to the stroke.
+    """
+    lines = _find_level_lines(mask) | _find_level_lines(mask.T).T
+    if not lines.any():
+        return lines
+    rest = mask & ~lines
+    sizes = [max(region.image.shape) for region in regionprops(label(rest, connectivity=2))]
+    # A stroke of a digit that fills its picture runs from border to border as well.
+    longer = min(mask.shape) > LEAST_LENGTH * max(sizes, default=0)
+    widths = np.minimum(_run_lengths(mask), _run_lengths(mask.T).T)
+    thinner = rest.any() and np.median(widths[lines]) < THINNER * np.median(widths[rest])
+    return lines if longer or thinner else np.zeros_like(lines)
