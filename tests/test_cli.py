@@ -67,7 +67,7 @@ def test_auto_without_mnist_says_what_it_takes_instead(no_mnist):
     """Without MNIST, auto trains on the bundled digits and says so and how to get MNIST."""
     result = runner.invoke(app, ["train", "--epochs", "1", "--hidden", "16"])
     assert result.exit_code == 0
-    assert "Training on scikit-learn's 1,797 bundled digits instead" in result.stderr
+    assert "Taking scikit-learn's 1,797 bundled digits instead" in result.stderr
     assert "SK_DIGITS_DATA" in result.stderr
     assert "scikit-learn's bundled digits" in result.stdout
 
