@@ -11,7 +11,8 @@ from skimage.measure import label, regionprops
 Mask: TypeAlias = NDArray[np.bool_]
 
 SLOPES = np.linspace(-0.08, 0.08, 33)  # a photo of a page is held this straight
-COVERED = 0.7  # of the picture's width, by a line
+COVERED = 0.7  # of the picture's width, by a line and the strokes that cross it
+BARE = 0.4  # of the picture's width, by a line alone
 LEAST_SIDE = 40  # pixels: in smaller pictures a line and a stroke look alike
 LEAST_LENGTH = 1.4  # a line's, in lengths of the longest stroke, unless it is the thinner
 THINNER = 0.6  # a thin line's width, in widths of a stroke
@@ -31,7 +32,7 @@ def _find_level_lines(mask: Mask) -> Mask:
     lines = np.zeros_like(mask)
     runs = _run_lengths(mask)
     starts = mask & ~np.pad(mask, ((1, 0), (0, 0)))[:-1] & (runs <= max(3, height // 20))
-    if min(height, width) < LEAST_SIDE or starts.any(axis=0).mean() < COVERED:
+    if min(height, width) < LEAST_SIDE or starts.any(axis=0).mean() < BARE:
         return lines
     # Each thin run is a point; along the slope of the lines the points fall into few rows.
     rows, columns = np.nonzero(starts)
@@ -46,7 +47,7 @@ def _find_level_lines(mask: Mask) -> Mask:
     cover, columns = covers[best], np.arange(width)
     shift = np.rint(SLOPES[best] * (columns - width / 2)).astype(np.intp) - reach
     peaks = np.flatnonzero(
-        (cover > COVERED)
+        (cover > BARE)
         & (cover >= np.pad(cover, (1, 0))[:-1])
         & (cover >= np.pad(cover, (0, 1))[1:])
     )
@@ -54,9 +55,10 @@ def _find_level_lines(mask: Mask) -> Mask:
         # The run of the mask that each column's pixel of the line lies in, give or take a pixel.
         centre = np.clip(peak + shift, 1, height - 2)
         here = np.max([runs[centre + offset, columns] for offset in (-1, 0, 1)], axis=0)
-        if not here.any():
+        if (here > 0).mean() < COVERED:
             continue
-        thickness = float(np.median(here[here > 0]))
+        # Strokes may cover up to half of the line, and are thicker.
+        thickness = float(np.quantile(here[here > 0], 0.25))
         for offset in range(-int(thickness) - 1, int(thickness) + 2):
             at = np.clip(centre + offset, 0, height - 1)
             # A longer run is a stroke that crosses the line: it keeps the crossing.

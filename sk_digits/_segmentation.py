@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sk_digits._brightness import View
-from sk_digits._ink import Box, Ink, find_ink
+from sk_digits._ink import Box, Ink, Mask, find_ink
 from sk_digits._pictures import as_picture
 
 OVERVIEW = 1600  # pixels on the longer side in which writing is looked for
@@ -52,21 +52,20 @@ def _measure_height(ink: Ink) -> float:
     return float(heights[order][np.searchsorted(share, 0.5)])
 
 
-def _find_valley(mask: NDArray[np.bool_], height: float) -> int | None:
+def _find_valley(mask: Mask, height: float) -> int | None:
     """Give the column where two digits touch; None where the mask is one digit."""
-    columns = mask.sum(axis=0)
-    width = len(columns)
-    if width <= WIDE * max(height, mask.shape[0] * 0.9):
+    width = mask.shape[1]
+    edge = int(0.4 * height)
+    if width <= max(WIDE * max(height, 0.9 * mask.shape[0]), 2 * edge + 1):
         return None
-    smooth = ndimage.uniform_filter1d(columns.astype(np.float64), max(1, int(0.05 * height)))
-    inner = np.s_[int(0.4 * height) : width - int(0.4 * height)]
-    if smooth[inner].size == 0:
-        return None
-    cut = int(smooth[inner].argmin()) + inner.start
+    # From the uppermost ink to the lowest, as a 0's flanks have more ink than its middle.
+    extent = mask.shape[0] - mask.argmax(axis=0) - mask[::-1].argmax(axis=0)
+    smooth = ndimage.uniform_filter1d(extent.astype(np.float64), max(1, int(0.05 * height)))
+    cut = int(smooth[edge:-edge].argmin()) + edge
     sides = [mask[:, :cut], mask[:, cut:]]
-    tall = all(np.ptp(np.flatnonzero(side.any(axis=1))) > 0.6 * height for side in sides)
+    tall = all(np.ptp(np.flatnonzero(side.any(axis=1))) > PIECE * height for side in sides)
     peaks = min(smooth[:cut].max(), smooth[cut:].max())
-    return cut if tall and smooth[cut] < 0.5 * peaks else None
+    return cut if tall and smooth[cut] < 0.6 * peaks else None
 
 
 def _split_touching(ink: Ink, height: float) -> Ink:
@@ -109,10 +108,12 @@ def _belong(ink: Ink, a: list[int], b: list[int], height: float) -> bool:
     whole = ink.join(a + b)
     if down < -0.35 * height or whole[2] - whole[0] > 1.5 * height:
         return False
+    smaller = min(box[2] - box[0], other[2] - other[0])
+    if smaller >= PIECE * height and down > 0.5 * smaller:
+        return False  # two digits side by side, one of which leans over the other
     narrower = min(box[3] - box[1], other[3] - other[1])
     if across > 0.5 * narrower:
         return True
-    smaller = min(box[2] - box[0], other[2] - other[0])
     near = np.hypot(min(across, 0), min(down, 0)) <= TOUCH * height
     fits = whole[3] - whole[1] <= WIDE * height
     return bool(near and fits and smaller < PIECE * height)
