@@ -6,18 +6,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sk_digits._augmentation import RandomWarp
     from sk_digits._digit_ann import DigitANN
+    from sk_digits._model_file import ModelFileError, read_metadata
+    from sk_digits._persistence import load_model, save_model
     from sk_digits._pipeline import make_digit_pipeline
     from sk_digits._preprocessing import PixelScaler
 
-__all__ = ["DigitANN", "PixelScaler", "RandomWarp", "make_digit_pipeline"]
+__all__ = [
+    "DigitANN",
+    "ModelFileError",
+    "PixelScaler",
+    "RandomWarp",
+    "load_model",
+    "make_digit_pipeline",
+    "read_metadata",
+    "save_model",
+]
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "DigitANN": "_digit_ann",
+    "ModelFileError": "_model_file",
     "PixelScaler": "_preprocessing",
     "RandomWarp": "_augmentation",
+    "load_model": "_persistence",
     "make_digit_pipeline": "_pipeline",
+    "read_metadata": "_model_file",
+    "save_model": "_persistence",
 }
 
 

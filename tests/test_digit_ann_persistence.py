@@ -91,6 +91,21 @@ def test_a_copy_shares_nothing_with_the_original(digits, copied):
     np.testing.assert_array_equal(ann.predict_proba(X), before)
 
 
+def test_joblib_may_leave_the_weights_on_the_disk(digits, tmp_path):
+    """With mmap_mode="r" what is loaded predicts the same, and trains on without the file."""
+    X, y = digits
+    ann = DigitANN(warm_start=True, **TINY).partial_fit(X, y, np.arange(10))
+    joblib.dump(ann, tmp_path / "ann.joblib")
+    other = joblib.load(tmp_path / "ann.joblib", mmap_mode="r")
+    np.testing.assert_array_equal(other.predict_proba(X), ann.predict_proba(X))
+    content = (tmp_path / "ann.joblib").read_bytes()
+    for method in ("partial_fit", "fit"):
+        getattr(ann, method)(X, y)
+        getattr(other, method)(X, y)
+        np.testing.assert_array_equal(other.predict_proba(X), ann.predict_proba(X))
+    assert (tmp_path / "ann.joblib").read_bytes() == content
+
+
 def test_an_unfitted_copy_is_unfitted_and_fits_the_same(digits, copied):
     """Before a fit there are only parameters to keep."""
     ann = DigitANN(callbacks=[EpochTimer()], **TINY)

@@ -30,8 +30,9 @@ def test_version_is_that_of_the_distribution():
 
 @pytest.mark.parametrize("module", ["sk_digits", "sk_digits.datasets", "sk_digits._cli"])
 def test_import_brings_no_torch(module):
-    """The package, its data and its --help come without the weight of torch."""
-    code = f"import {module}, sys; print([m for m in ('torch', 'skorch') if m in sys.modules])"
+    """The package, its data and its --help come without the weight of torch, and of skops."""
+    heavy = ("torch", "skorch", "skops")
+    code = f"import {module}, sys; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
