@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sk_digits._augmentation import RandomWarp
 from sk_digits._mlp import ACTIVATIONS
-from sk_digits._net import LR_SCHEDULES
+from sk_digits._steps import LR_SCHEDULES
 
 Shape = tuple[int, ...]
 
