@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sk_digits._augmentation import RandomWarp
+    from sk_digits._checkpoint import TrainingCheckpoint
     from sk_digits._digit_ann import DigitANN
     from sk_digits._image_files import ImageFileError
     from sk_digits._images import DigitImageNormalizer
@@ -21,6 +22,7 @@ __all__ = [
     "ModelFileError",
     "PixelScaler",
     "RandomWarp",
+    "TrainingCheckpoint",
     "load_model",
     "make_digit_pipeline",
     "read_metadata",
@@ -37,6 +39,7 @@ _MODULES = {
     "ModelFileError": "_model_file",
     "PixelScaler": "_preprocessing",
     "RandomWarp": "_augmentation",
+    "TrainingCheckpoint": "_checkpoint",
     "load_model": "_persistence",
     "make_digit_pipeline": "_pipeline",
     "read_metadata": "_model_file",

@@ -30,8 +30,13 @@ class EarlyStopper:
         self._epochs_without_improvement = 0
         self._best_state: dict[str, torch.Tensor] = {}
 
-    def is_over(self, score: float, loss: float, module: torch.nn.Module) -> bool:
-        """Take note of an epoch's accuracy and loss; tell whether to stop after it."""
+    @property
+    def is_over(self) -> bool:
+        """Whether to stop."""
+        return self._epochs_without_improvement >= self.patience
+
+    def judge(self, score: float, loss: float, module: torch.nn.Module) -> None:
+        """Take note of an epoch's accuracy and loss, and of the weights if they are the best."""
         rises = score > self._highest_score + self.tol
         falls = loss < self._lowest_loss - self.tol
         self._epochs_without_improvement = (
@@ -43,8 +48,16 @@ class EarlyStopper:
             self._best_state = {k: v.clone() for k, v in module.state_dict().items()}
         self._highest_score = max(score, self._highest_score)
         self._lowest_loss = min(loss, self._lowest_loss)
-        return self._epochs_without_improvement >= self.patience
 
     def restore(self, module: torch.nn.Module) -> None:
         """Put the best weights back."""
         module.load_state_dict(self._best_state)
+
+    def get_state(self) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+        """Give what it has seen as numbers, and the best weights."""
+        numbers = {name: value for name, value in vars(self).items() if name != "_best_state"}
+        return numbers, self._best_state
+
+    def set_state(self, numbers: dict[str, float], best_state: dict[str, torch.Tensor]) -> None:
+        """Go on from what `get_state` gave."""
+        vars(self).update(numbers, _best_state=best_state)

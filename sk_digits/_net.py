@@ -72,6 +72,7 @@ class DigitNet(NeuralNetClassifier):
         self.bfloat16 = bfloat16
         self.augmentation = augmentation
         self.image_shape = image_shape
+        self.epochs_done = 0
 
     @property
     def _default_callbacks(self) -> list[Any]:
@@ -83,7 +84,8 @@ class DigitNet(NeuralNetClassifier):
         """Train on from the present weights; unlike skorch's, Ctrl-C comes through."""
         if not self.initialized_:
             self.initialize()
-        self.notify("on_train_begin", X=X, y=y)
+        self.epochs_done = 0  # a callback that goes on with a training knows better
+        self.notify("on_train_begin", X=X, y=y, **fit_params)
         self.fit_loop(X, y, **fit_params)
         self.notify("on_train_end", X=X, y=y)
         return self
@@ -124,21 +126,22 @@ class DigitNet(NeuralNetClassifier):
             "dataset_train": Dataset(X, y),
             "dataset_valid": None if validation is None else Dataset(validation.X, validation.y),
         }
-        rates = iter(step_sizes(self.lr_schedule, self.lr, epochs * len(batches)))
-        for _ in range(epochs):
+        rates = step_sizes(self.lr_schedule, self.lr, epochs * len(batches))
+        next_rates = iter(rates[self.epochs_done * len(batches) :])
+        while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
             start = time.perf_counter()
             self.notify("on_epoch_begin", **datasets)
-            self._train_epoch(batches, rates)
+            self._train_epoch(batches, next_rates)
             if validation is not None:
                 self._validate_epoch(validation)
             self.history.record("dur", time.perf_counter() - start)
             if self.verbose:
                 print(_epoch_line(self.history[-1], self.max_epochs))
             row = self.history[-1]
-            over = stopper is not None and stopper.is_over(
-                row["valid_acc"], row["valid_loss"], self.module_
-            )
-            if self._asks_to_stop(datasets) or over:
+            if stopper is not None:
+                stopper.judge(row["valid_acc"], row["valid_loss"], self.module_)
+            self.epochs_done += 1
+            if self._asks_to_stop(datasets):
                 break
         if stopper is not None:
             stopper.restore(self.module_)
