@@ -17,6 +17,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from sk_digits import _parameters
 from sk_digits._digit_ann import DigitANN
+from sk_digits._images import DigitImageNormalizer
 from sk_digits._model_params import (
     PARAMETER_TYPES,
     build_params,
@@ -76,8 +77,9 @@ _TRANSFORMERS = [
 
 _TRANSFORMER_BY_NAME = {type_name(kind.cls): kind for kind in _TRANSFORMERS}
 _DIGIT_ANN, _PIPELINE = type_name(DigitANN), type_name(Pipeline)
+_NORMALIZER = type_name(DigitImageNormalizer)
 # What skops.io.load is to be told to trust, should one open a file with it.
-TYPES = sorted({_DIGIT_ANN, _PIPELINE, *_TRANSFORMER_BY_NAME, *PARAMETER_TYPES})
+TYPES = sorted({_DIGIT_ANN, _PIPELINE, _NORMALIZER, *_TRANSFORMER_BY_NAME, *PARAMETER_TYPES})
 
 
 class Built(NamedTuple):
@@ -114,6 +116,8 @@ def _build(value: Any, where: str, *, is_last: bool) -> Built:
     check_type(name, where, is_last=is_last)
     if name == _PIPELINE:
         return _build_pipeline(value, where, is_last=is_last)
+    if name == _NORMALIZER:
+        return _build_normalizer(value, where)
     return _build_ann(value, where) if is_last else _build_transformer(value, where)
 
 
@@ -129,11 +133,12 @@ def check_type(name: str, where: str, *, is_last: bool) -> None:
     is_last : bool
         Whether a classifier has to stand there, and not a transformer.
     """
-    known = {_DIGIT_ANN} if is_last else set(_TRANSFORMER_BY_NAME)
+    known = {_DIGIT_ANN} if is_last else {_NORMALIZER, *_TRANSFORMER_BY_NAME}
     if name not in known | {_PIPELINE}:
         kinds = "DigitANN or a Pipeline that ends in one"
         if not is_last:
-            kinds = "Pipeline, " + ", ".join(kind.cls.__name__ for kind in _TRANSFORMERS)
+            names = [DigitImageNormalizer.__name__, *(k.cls.__name__ for k in _TRANSFORMERS)]
+            kinds = "Pipeline, " + ", ".join(names)
         raise TypeError(f"{where} is a {name[:80]}; model files take {kinds} here.")
 
 
@@ -205,6 +210,24 @@ def _build_transformer(stored: Stored, where: str) -> Built:
     require(is_number(pixel_max) and pixel_max > 0, f"{where}.pixel_max_ is not positive")
     n_outputs = state[kind.n_outputs]
     require(is_int(n_outputs, 1), f"{where}.{kind.n_outputs} is no positive int")
+    _check_output_container(state, where)
+    model = kind.cls()
+    model.__setstate__(state)
+    return Built(model, sides["f"], n_outputs)
+
+
+def _build_normalizer(stored: Stored, where: str) -> Built:
+    """Build a `DigitImageNormalizer`, which learns nothing and takes pictures for columns."""
+    params = build_params(DigitImageNormalizer, stored, where)
+    state = stored.state | params
+    check_names(state, set(params), {"_sklearn_version", "_sklearn_output_config"})
+    _check_output_container(state, where)
+    model = DigitImageNormalizer()
+    model.__setstate__(state)
+    return Built(model, 0, len(model.get_feature_names_out()))
+
+
+def _check_output_container(state: dict[str, Any], where: str) -> None:
     output = state.get("_sklearn_output_config", {})
     require(
         isinstance(output, dict)
@@ -212,9 +235,6 @@ def _build_transformer(stored: Stored, where: str) -> Built:
         and output.get("transform") in (None, "default", "pandas", "polars"),
         f"{where} has an unknown output container",
     )
-    model = kind.cls()
-    model.__setstate__(state)
-    return Built(model, sides["f"], n_outputs)
 
 
 def _build_ann(stored: Stored, where: str) -> Built:

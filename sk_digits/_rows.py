@@ -96,25 +96,40 @@ def weight_classes(
     """Multiply the weights of encoded rows by those of their classes."""
     if class_weight is None:
         return rows
-    reason = "must give positive, finite numbers"
     try:
-        present = np.unique(rows.y) if class_weight == "balanced" else np.arange(len(classes))
-        by_class = np.ones(len(classes))
-        by_class[present] = compute_class_weight(
-            class_weight, classes=classes[present], y=classes[rows.y], sample_weight=rows.weight
-        )
-        valid = bool(np.isfinite(by_class).all() and (by_class > 0).all())
+        by_class = _weights_by_index(class_weight, classes, rows)
+        valid, reason = bool(np.isfinite(by_class).all() and (by_class > 0).all()), ""
     except (TypeError, ValueError) as error:
-        valid, reason = False, f"must give numbers by label: {error}"
+        valid, reason = False, f": {error}"
     if not valid:
         raise ValueError(
-            f"The 'class_weight' parameter of DigitANN {reason}. Got {class_weight!r} instead."
+            "The 'class_weight' parameter of DigitANN must give positive, finite numbers by label"
+            f"{reason}. Got {class_weight!r} instead."
         )
     # Only ratios count; without the divisions a product may overflow.
     weight = (by_class / by_class.max())[rows.y]
     if rows.weight is not None:
         weight = weight * (rows.weight / rows.weight.max())
     return rows._replace(weight=weight)
+
+
+def _weights_by_index(class_weight: Any, classes: NDArray[Any], rows: Rows) -> NDArray[Any]:
+    """Give the weight of each class; those that a dict does not name have weight 1."""
+    weights = np.ones(len(classes))
+    if class_weight == "balanced":
+        present = np.unique(rows.y)
+        weights[present] = compute_class_weight(
+            "balanced", classes=present, y=rows.y, sample_weight=rows.weight
+        )
+        return weights
+    # Not by compute_class_weight, which looks up the labels "0" and "1" as the ints 0 and 1.
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown and set(labels) - set(class_weight):  # as scikit-learn's, lenient if none is missing
+        raise ValueError(f"{unknown} are none of the labels {labels}")
+    for index, label in enumerate(labels):
+        weights[index] = class_weight.get(label, 1.0)
+    return weights
 
 
 def hold_out(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, Rows]:

@@ -259,3 +259,19 @@ def test_balanced_in_partial_fit_balances_the_chunk(data):
     actual = DigitANN(**FULL_BATCH | {"class_weight": "balanced"}).partial_fit(X, y, np.arange(10))
     plain = DigitANN(**FULL_BATCH).partial_fit(X, y, np.arange(10), 1 / np.bincount(y)[y])
     assert_same(actual.decision_function(X), plain.decision_function(X))
+
+
+def test_class_weight_takes_labels_that_look_like_numbers(data):
+    """The labels "0" and "1" are strings, and weigh as the strings say."""
+    X, y = data
+    numbers = logits(X, params=FULL_BATCH | {"class_weight": {2: 5.0}}, X=X, y=y)
+    params = FULL_BATCH | {"class_weight": {"2": 5.0}}
+    np.testing.assert_array_equal(logits(X, params=params, X=X, y=y.astype(str)), numbers)
+
+
+def test_class_weight_for_no_label_names_it(data):
+    """A weight for a label that is not there, instead of one that is, is an error that names it."""
+    X, y = data
+    ann = DigitANN(**FULL_BATCH | {"class_weight": {"two": 5.0}})
+    with pytest.raises(ValueError, match=r"class_weight.*\['two'\] are none of the labels \[0, 1"):
+        ann.fit(X, y)
