@@ -68,7 +68,7 @@ def test_every_format_is_read_from_path_bytes_stream_and_image(format, tmp_path)
         ("LA", "PNG", (30, 40, 4), np.uint8),
         ("RGBA", "PNG", (30, 40, 4), np.uint8),
         ("CMYK", "JPEG", (30, 40, 3), np.uint8),
-        ("YCbCr", "TIFF", (30, 40, 3), np.uint8),
+        ("YCbCr", "JPEG", (30, 40, 3), np.uint8),
         ("LAB", "TIFF", (30, 40), np.uint8),
         ("I;16", "PNG", (30, 40), np.uint16),
         ("I", "TIFF", (30, 40), np.int32),

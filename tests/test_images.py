@@ -212,7 +212,7 @@ def test_transparent_margins_around_a_picture_are_background():
 def test_digits_of_64_pixels_can_be_read():
     """scikit-learn's tiny digits, as flat rows, can be told apart."""
     X, y = load_digits(return_X_y=True)
-    rows = DigitImageNormalizer().transform(X[:600]).astype(float)
+    rows, y = DigitImageNormalizer().transform(X[:600]).astype(float), y[:600]
     assert KNeighborsClassifier(1).fit(rows[:400], y[:400]).score(rows[400:], y[400:]) > 0.9
 
 
