@@ -21,7 +21,9 @@ Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-ope
 FAINTEST = 0.04  # of the paper's brightness: fainter marks are stains
 LEAST_SIGNAL = 4.5  # of the noise's standard deviation
 SOFT = 2  # pixels beyond the outline that may hold a trace of ink
-SOFTEST = 0.1  # of a digit's longer side: an outline blurred further is that of a shadow
+SOFTEST = 0.1  # of a digit's longer side: a faint outline blurred further is that of a shadow
+DARK = 0.5  # of the paper's brightness: marks this deep are ink though they be blurred as far as
+SOFTEST_DARK = 0.35  # of their longer side, as small images that were enlarged are
 SPECK = 0.01  # of the largest stroke's area
 MARGIN = 0.08  # of the picture: what lies wholly this near a border may be the page's edge
 
@@ -71,7 +73,7 @@ class Ink(NamedTuple):
         return np.where(reach & (kept | (labels == 0)), strokes, 0).astype(np.float32)
 
     def is_sharp(self, chosen: list[int], blur: float) -> bool:
-        """Tell writing from shadows, whose outlines are softer than 0.1 of their size.
+        """Tell writing from shadows, whose outlines are softer than writing's.
 
         `blur` is how many pixels the sharpest outline takes.
         """
@@ -82,8 +84,9 @@ class Ink(NamedTuple):
             return False
         outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
         slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
-        width = max(blur, SOFTEST * max(bottom - top, right - left))
-        return slope * width > float(np.quantile(depth[kept], 0.75))
+        level = float(np.quantile(depth[kept], 0.75))
+        softest = SOFTEST if level < DARK else SOFTEST_DARK
+        return slope * max(blur, softest * max(bottom - top, right - left)) > level
 
 
 def measure_depth(brightness: Floats, window: float) -> tuple[Floats, float]:

@@ -55,9 +55,10 @@ def save_model(
     Parameters
     ----------
     model : DigitANN or Pipeline
-        A fitted classifier, or a fitted pipeline of :class:`DigitImageNormalizer`,
-        :class:`PixelScaler`, scikit-learn's StandardScaler, MinMaxScaler, MaxAbsScaler, PCA and other pipelines that ends in one. Of a
-        search, save the ``best_estimator_``.
+        A fitted classifier, or a fitted pipeline that ends in one, of
+        :class:`DigitImageNormalizer`, :class:`PixelScaler`, scikit-learn's StandardScaler,
+        MinMaxScaler, MaxAbsScaler, PCA and other pipelines. Of a search, save the
+        ``best_estimator_``.
     path : str or path-like
         Where to; ``.skops`` is the usual suffix. What is there is replaced.
     metadata : dict or None, default=None

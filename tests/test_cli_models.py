@@ -246,3 +246,48 @@ def test_ctrl_c_stops_in_one_line_and_writes_no_model(tmp_path):
     assert rest.splitlines()[-1] == "sk-digits: stopped"
     assert "Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_training_is_resumed_to_the_same_model(tmp_path):
+    """kill -9, then --resume: the same weights as without the kill, and the checkpoint is gone."""
+    folder, out = tmp_path / "run", tmp_path / "model.skops"
+    options = ["--data", "digits", "--epochs", "40", "--hidden", "64", "--checkpoint", str(folder)]
+    command = [sys.executable, "-m", "sk_digits", "train", *options, "--out", str(out)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("epoch 5/"):
+            assert process.poll() is None
+        process.kill()
+    assert not out.exists()
+
+    refused = runner.invoke(app, ["train", *options])
+    assert refused.exit_code == 2
+    assert "--resume" in refused.stderr
+    resumed = runner.invoke(app, ["train", *options, "--out", str(out), "--resume"])
+    assert resumed.exit_code == 0, resumed.stderr
+    assert "going on after epoch" in resumed.stderr
+    assert list(folder.iterdir()) == []
+
+    whole = runner.invoke(app, ["train", *options, "--out", str(tmp_path / "whole.skops")])
+    assert whole.exit_code == 0
+    X, _ = load_digits_28(return_X_y=True)
+    np.testing.assert_array_equal(
+        load_model(out).predict_proba(X), load_model(tmp_path / "whole.skops").predict_proba(X)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--resume"], "--resume needs --checkpoint"),
+        (["--resume", "--checkpoint", "FOLDER"], "holds no training to go on with"),
+    ],
+)
+def test_resuming_nothing_is_a_usage_error(tmp_path, options, complaint):
+    """--resume says what it lacks."""
+    words = [str(tmp_path) if word == "FOLDER" else word for word in options]
+    result = runner.invoke(app, ["train", "--data", "digits", *words])
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.replace("│", " ").split())

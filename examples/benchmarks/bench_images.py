@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 import PIL
 import skimage
@@ -28,7 +27,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from sklearn.pipeline import Pipeline
 
-from sk_digits import DigitImageNormalizer, make_digit_pipeline, segment_digits
+from sk_digits import DigitImageNormalizer, load_model, make_digit_pipeline, segment_digits
 from sk_digits.datasets import fetch_mnist
 
 Bytes = NDArray[np.uint8]
@@ -82,7 +81,7 @@ class Answer(NamedTuple):
 def get_model(file: Path | None) -> Pipeline:
     """Load a trained pipeline, or train the recipe."""
     if file is not None:
-        return joblib.load(file)
+        return load_model(file)
     X, y = fetch_mnist(return_X_y=True)
     return make_digit_pipeline(random_state=0).fit(X[:10_000], y[:10_000])
 

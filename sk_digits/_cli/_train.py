@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,13 +41,15 @@ def _progress_callback(n_epochs: int) -> Any:
             return self  # a terminal is not copied
 
         def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-            self.start = time.perf_counter()
-            self.task = progress.add_task("starting", total=n_epochs)
+            self.start, self.n_resumed = time.perf_counter(), net.epochs_done
+            if self.n_resumed:
+                typer.echo(f"going on after epoch {self.n_resumed}", err=True)
+            self.task = progress.add_task("starting", total=n_epochs, completed=self.n_resumed)
 
         def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
             row = net.history[-1]
             seconds = time.perf_counter() - self.start
-            left = seconds / row["epoch"] * (n_epochs - row["epoch"])
+            left = seconds / (row["epoch"] - self.n_resumed) * (n_epochs - row["epoch"])
             line = f"loss {row['train_loss']:.4f}  {left:.0f} s left"
             progress.update(self.task, advance=1, description=line)
             if progress.disable:
@@ -64,12 +67,20 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Source of all chance.")] = 0,
     out: Annotated[Path | None, typer.Option(help="File to save the model to: FILE.skops.")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Save the training here after each epoch."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training saved by --checkpoint.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the digit pipeline and report its accuracy on unseen images."""
     params: dict[str, Any] = {} if hidden is None else {"hidden_layer_sizes": parse_hidden(hidden)}
     if out is not None:
         _check_writable(out)
+    _check_checkpoint(checkpoint, resume)
     split = load_split(data)
 
     from sk_digits import make_digit_pipeline
@@ -77,24 +88,31 @@ def train(
 
     typer.echo(f"data: {split.name}")
     pipeline = make_digit_pipeline(max_epochs=epochs, random_state=seed, **params)
-    fit(pipeline, split, quiet=quiet)
+    fit(pipeline, split, checkpoint=checkpoint, quiet=quiet)
     y_pred = pipeline.predict(split.X_test)
     typer.echo(describe(split.y_test, y_pred))
     if out is not None:
         save(pipeline, out, split, measure(split.y_test, y_pred), seed)
+    if checkpoint is not None:
+        _checkpoint_of(pipeline).path_.unlink()
 
 
-def fit(pipeline: Any, split: Split, *, quiet: bool = False) -> None:
+def fit(
+    pipeline: Any, split: Split, *, checkpoint: Path | None = None, quiet: bool = False
+) -> None:
     """Train the digit pipeline, show how far it is, and say how long it took."""
+    from sk_digits import TrainingCheckpoint
+
     epochs = pipeline.named_steps["ann"].max_epochs
-    start = time.perf_counter()
-    if quiet:
-        pipeline.fit(split.X_train, split.y_train)
-    else:
+    callbacks = [] if checkpoint is None else [TrainingCheckpoint(checkpoint)]
+    progress: Any = contextlib.nullcontext()
+    if not quiet:
         progress, callback = _progress_callback(epochs)
-        with progress:
-            pipeline.set_params(ann__callbacks=[callback]).fit(split.X_train, split.y_train)
-        pipeline.set_params(ann__callbacks=None)
+        callbacks.append(callback)
+    start = time.perf_counter()
+    with progress:
+        pipeline.set_params(ann__callbacks=callbacks or None).fit(split.X_train, split.y_train)
+    pipeline.set_params(ann__callbacks=None)
     typer.echo(f"trained {epochs} epochs in {time.perf_counter() - start:.1f} s")
 
 
@@ -121,3 +139,27 @@ def _check_writable(path: Path) -> None:
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
         raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")
+
+
+def _check_checkpoint(checkpoint: Path | None, resume: bool) -> None:
+    """Complain if ``--checkpoint`` would go on unasked, or ``--resume`` has nothing to go on."""
+    if checkpoint is None:
+        if resume:
+            raise typer.BadParameter("--resume needs --checkpoint FOLDER.")
+        return
+    is_there = any(checkpoint.glob("training-*.npz"))
+    if is_there and not resume:
+        raise typer.BadParameter(
+            f"{checkpoint} holds an unfinished training. Add --resume to go on with it, or give "
+            "another folder."
+        )
+    if resume and not is_there:
+        raise typer.BadParameter(f"{checkpoint} holds no training to go on with.")
+
+
+def _checkpoint_of(pipeline: Any) -> Any:
+    """Give the checkpoint callback as the fit has used it."""
+    from sk_digits import TrainingCheckpoint
+
+    callbacks = (callback for _, callback in pipeline["ann"].net_.callbacks_)
+    return next(c for c in callbacks if isinstance(c, TrainingCheckpoint))
