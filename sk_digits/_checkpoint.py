@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback
 
-from sk_digits._batches import Batches
 from sk_digits._early_stopper import EarlyStopper
 from sk_digits._model_file import write_atomically
 from sk_digits._net import DigitNet
@@ -61,16 +60,7 @@ class TrainingCheckpoint(Callback):
     def __init__(self, dirname: str | os.PathLike[str]) -> None:
         self.dirname = dirname
 
-    def on_train_begin(
-        self,
-        net: DigitNet,
-        X: Any = None,
-        y: Any = None,
-        sample_weight: torch.Tensor | None = None,
-        validation: Batches | None = None,
-        stopper: EarlyStopper | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_train_begin(self, net: DigitNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Find the file of this training, and if there is one, go on from it.
 
         Raises
@@ -82,10 +72,11 @@ class TrainingCheckpoint(Callback):
         """
         folder = Path(self.dirname)
         folder.mkdir(parents=True, exist_ok=True)
+        self.stopper_ = net.fit_params["stopper"]
+        validation = net.fit_params["validation"]
         held_out = () if validation is None else (validation.X, validation.y)
-        rows = [t for t in (X, y, sample_weight, *held_out) if t is not None]
-        self.stopper_ = stopper
-        self.path_ = folder / f"training-{_fingerprint(net, rows, stopper)}.npz"
+        rows = [t for t in (X, y, net.fit_params["sample_weight"], *held_out) if t is not None]
+        self.path_ = folder / f"training-{_fingerprint(net, rows, self.stopper_)}.npz"
         for torn in folder.glob(f".{self.path_.name}.*.tmp"):  # a process was killed in writing it
             torn.unlink(missing_ok=True)
         if self.path_.exists():

@@ -73,6 +73,7 @@ class DigitNet(NeuralNetClassifier):
         self.augmentation = augmentation
         self.image_shape = image_shape
         self.epochs_done = 0
+        self.fit_params: dict[str, Any] = {}  # of the training that runs, for callbacks to see
 
     @property
     def _default_callbacks(self) -> list[Any]:
@@ -85,9 +86,13 @@ class DigitNet(NeuralNetClassifier):
         if not self.initialized_:
             self.initialize()
         self.epochs_done = 0  # a callback that goes on with a training knows better
-        self.notify("on_train_begin", X=X, y=y, **fit_params)
-        self.fit_loop(X, y, **fit_params)
-        self.notify("on_train_end", X=X, y=y)
+        self.fit_params = fit_params
+        try:
+            self.notify("on_train_begin", X=X, y=y)
+            self.fit_loop(X, y, **fit_params)
+            self.notify("on_train_end", X=X, y=y)
+        finally:
+            self.fit_params = {}  # it holds rows
         return self
 
     def fit_loop(

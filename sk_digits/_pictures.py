@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sk_digits._image_files import ImageFileError, describe, read_image
+from sk_digits._pixel_maxima import guess_pixel_max
 
-# Binary and unit images, scikit-learn's bundled digits, 8-bit and 16-bit images.
-COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
 OPAQUE = 0.5  # of full alpha
 
 
@@ -51,7 +50,7 @@ def _merge_alpha(pixels: NDArray[Any], white: float) -> NDArray[Any]:
 def _to_unit(array: NDArray[Any]) -> tuple[NDArray[Any], float]:
     """Bring values to 8 bits, or from 0 to 1; give the value that is white."""
     lowest, highest = min(float(array.min()), 0.0), float(array.max())
-    white = next((m for m in COMMON_MAXIMA if highest - lowest <= m), highest - lowest)
+    white = guess_pixel_max(highest - lowest)
     if array.dtype == np.uint8:
         return array, white
     if lowest == 0 and white in (16, 255):

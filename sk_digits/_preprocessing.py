@@ -16,21 +16,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_digits._dtypes import float_types
+from sk_digits._pixel_maxima import guess_pixel_max
 from sk_digits._transaction import unchanged_on_error
 
 Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
-
-# Binary and unit images, scikit-learn's bundled digits, 8-bit and 16-bit images.
-COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
 
 
 def _largest_magnitude(X: Any) -> float:
     values = X.data if sp.issparse(X) else X
     return float(max(np.max(values, initial=0), -np.min(values, initial=0)))
-
-
-def _guess_pixel_max(magnitude: float) -> float:
-    return next((m for m in COMMON_MAXIMA if magnitude <= m), magnitude)
 
 
 def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pixels:
@@ -206,7 +200,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if self.pixel_max != "auto":
                 self.pixel_max_ = float(self.pixel_max)
             else:
-                pixel_max = _guess_pixel_max(_largest_magnitude(pixels))
+                pixel_max = guess_pixel_max(_largest_magnitude(pixels))
                 self.pixel_max_ = pixel_max if reset else max(pixel_max, self.pixel_max_)
         return self
 

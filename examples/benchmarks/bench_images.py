@@ -149,6 +149,16 @@ def time_sizes(image: Bytes) -> dict[str, float]:
     return milliseconds
 
 
+def on_chequers(picture: Bytes) -> Bytes:
+    """Show a transparent picture on a chequered ground, as drawing programs do."""
+    if picture.shape[2] == 3:
+        return picture
+    y, x = np.indices(picture.shape[:2]) * 10 // max(picture.shape)
+    ground = np.where((x + y) % 2, 225, 250)[..., np.newaxis]
+    alpha = picture[..., 3:] / 255
+    return np.rint(picture[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8)
+
+
 def plot(answers: dict[str, list[Answer]], file: Path) -> None:
     """Draw a contact sheet: for each rung pictures, what the network sees, and what it says."""
     import matplotlib
@@ -156,57 +166,34 @@ def plot(answers: dict[str, list[Answer]], file: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    n_columns, ink, paper, wrong = 7, "#1f2933", "#f5f3ee", "#c0392b"
+    n_columns, ink, paper, wrong = 6, "#1f2933", "#f5f3ee", "#c0392b"
     figure, axes = plt.subplots(
         len(answers),
-        2 * n_columns,
-        figsize=(13, 1.02 * len(answers) + 0.9),
+        3 * n_columns,
+        figsize=(13, 1.0 * len(answers) + 0.8),
         facecolor=paper,
-        gridspec_kw={"wspace": 0.05, "hspace": 0.16},
+        gridspec_kw={"width_ratios": [1, 1, 0.5] * n_columns, "wspace": 0.06, "hspace": 0.14},
     )
-    figure.subplots_adjust(left=0.085, right=0.985, top=0.925, bottom=0.015)
+    figure.subplots_adjust(left=0.1, right=0.995, top=0.93, bottom=0.01)
     for row, (name, rung) in zip(axes, answers.items(), strict=True):
-        row[0].text(
-            -0.25,
-            0.5,
-            name,
-            transform=row[0].transAxes,
-            ha="right",
-            va="center",
-            color=ink,
-            size=11,
-        )
+        place = row[0].get_position()
+        figure.text(0.02, (place.y0 + place.y1) / 2, name, va="center", color=ink, size=12)
         for i, answer in enumerate(rung[:n_columns]):
-            left, right = row[2 * i], row[2 * i + 1]
-            picture = answer.picture
-            if picture.shape[2] == 4:  # a transparent ground is shown as a chequered one
-                y, x = np.indices(picture.shape[:2]) * 10 // max(picture.shape)
-                ground = np.where((x + y) % 2, 225, 250)[..., np.newaxis]
-                alpha = picture[..., 3:] / 255
-                picture = np.rint(picture[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8)
-            left.imshow(picture)
+            left, right, verdict = row[3 * i : 3 * i + 3]
+            left.imshow(on_chequers(answer.picture))
             left.set_anchor("E")
             right.imshow(answer.seen, cmap="gray", vmin=0, vmax=255)
             right.set_anchor("W")
             is_right = answer.said == answer.truth
-            right.text(
-                1.06,
-                0.5,
-                str(answer.said),
-                transform=right.transAxes,
-                ha="left",
-                va="center",
-                size=15,
-                weight="bold",
-                color=ink if is_right else wrong,
-            )
+            colour = ink if is_right else wrong
+            verdict.text(0.05, 0.5, str(answer.said), va="center", size=17, color=colour)
             if not is_right:
-                right.text(
-                    1.06, 0.1, f"is {answer.truth}", transform=right.transAxes, color=wrong, size=7
-                )
+                verdict.text(0.05, 0.08, f"is {answer.truth}", size=8, color=wrong)
         for axis in row:
             axis.set_axis_off()
-    figure.text(0.085, 0.965, "Picture, what the network sees, and its answer", size=14, color=ink)
+    figure.text(
+        0.02, 0.958, "The picture, what the network sees, and its answer", size=15, color=ink
+    )
     figure.savefig(file, dpi=110, facecolor=paper)
 
 
