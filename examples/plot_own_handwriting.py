@@ -26,7 +26,7 @@ try:
 except OSError:
     X, y = load_digits_28(return_X_y=True)
 
-trained = make_digit_pipeline(hidden_layer_sizes=(512,), max_epochs=10, random_state=0)
+trained = make_digit_pipeline(hidden_layer_sizes=(512, 512), max_epochs=15, random_state=0)
 trained.fit(X[:10_000], y[:10_000])
 
 # %%

@@ -23,7 +23,7 @@ except OSError:
     X, y = load_digits_28(return_X_y=True)
 X_train, y_train, X_test, y_test = X[:-200], y[:-200], X[-200:], y[-200:]
 
-trained = make_digit_pipeline(hidden_layer_sizes=(512,), max_epochs=10, random_state=0)
+trained = make_digit_pipeline(hidden_layer_sizes=(512, 512), max_epochs=15, random_state=0)
 trained.fit(X_train[:10_000], y_train[:10_000])
 reader = Pipeline([("image", DigitImageNormalizer()), *trained.steps])
 

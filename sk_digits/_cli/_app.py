@@ -29,6 +29,15 @@ def say(message: object) -> None:
     typer.echo(f"sk-digits: {' '.join(str(message).split())}", err=True)
 
 
+def in_words(error: Exception) -> str:
+    """Tell what went wrong in one line."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, (OSError, ValueError, ImportError)):
+        return str(error)
+    return f"{type(error).__name__}: {error} (--debug shows where)"
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Add a function as a command whose errors are one line; ``--debug`` shows the traceback."""
 
@@ -46,12 +55,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             except Exception as error:
                 if debug:
                     raise
-                if isinstance(error, OSError) and error.filename is not None:
-                    say(f"{error.filename}: {error.strerror}")
-                elif isinstance(error, (OSError, ValueError, ImportError)):
-                    say(error)
-                else:
-                    say(f"{type(error).__name__}: {error} (--debug shows where)")
+                say(in_words(error))
                 raise typer.Exit(WRONG_INPUT) from error
 
     signature = inspect.signature(function, eval_str=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sk_digits._cli._app import FAILED, Quiet, command, say
+from sk_digits._cli._app import FAILED, Quiet, command, in_words, say
 from sk_digits._cli._evaluate import Model
 
 if TYPE_CHECKING:
@@ -149,7 +149,8 @@ def predict(
         try:
             picture = _load_picture(file, many)
         except (OSError, ValueError) as error:
-            say(error if file in str(error) else f"{file}: {error}")
+            text = in_words(error)
+            say(text if file in text else f"{file}: {text}")
             n_failed += 1
             continue
         readings += read_digits(picture, classifier, top)
