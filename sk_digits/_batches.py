@@ -19,8 +19,7 @@ def as_tensor(X: NDArray[Any], device: str) -> torch.Tensor:
 class Batches:
     """Iterate over rows in minibatches, in a new random order each time.
 
-    Rows that fit into one batch come whole and in their own order: then nothing depends on
-    chance, and an integer weight means exactly that many copies of a row.
+    Rows that fit into one batch come whole and in their own order: then nothing depends on chance.
 
     Parameters
     ----------
@@ -29,11 +28,17 @@ class Batches:
     y : torch.Tensor of shape (n_rows,)
         Class indices.
     sample_weight : torch.Tensor of shape (n_rows,) or None
-        Weights of the rows, all positive.
+        Weights of the rows, all positive. Floats come with the batches; integers count the copies
+        of a row, which are drawn one by one as if they were rows of their own.
     batch_size : int
         Rows in a batch; the last one may be smaller.
     generator : torch.Generator or None
         Source of the permutations, on the device of the data. None keeps the order of the rows.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows in an epoch, copies counted.
     """
 
     def __init__(
@@ -50,20 +55,31 @@ class Batches:
         self.sample_weight = sample_weight
         self.batch_size = batch_size
         self.generator = generator
+        self.n_rows = len(X)
+        self._copies: torch.Tensor | None = None  # the row that each of them is of
+        if sample_weight is not None and not sample_weight.is_floating_point():
+            self._copies = torch.arange(len(X), device=X.device).repeat_interleave(sample_weight)
+            self.n_rows = len(self._copies)
+            self.sample_weight = None
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
-        return -(-len(self.X) // self.batch_size)
+        return -(-self.n_rows // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield ``(X, y, sample_weight)`` of one batch after the other."""
-        X, y, weight = self.X, self.y, self.sample_weight
-        if self.generator is None or len(X) <= self.batch_size:
+        X, y, weight, copies = self.X, self.y, self.sample_weight, self._copies
+        in_order = self.generator is None or self.n_rows <= self.batch_size
+        if in_order and copies is None:
             for start in range(0, len(X), self.batch_size):
                 rows = slice(start, start + self.batch_size)
                 yield X[rows], y[rows], None if weight is None else weight[rows]
             return
-        order = torch.randperm(len(X), generator=self.generator, device=X.device)
+        order = copies
+        if not in_order:
+            order = torch.randperm(self.n_rows, generator=self.generator, device=X.device)
+            order = order if copies is None else copies[order]
+        assert order is not None
         for chosen in order.split(self.batch_size):
             yield (
                 X.index_select(0, chosen),

@@ -94,7 +94,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         Change of the validation accuracy or loss that early stopping counts as better.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes by label, 1 for one that is not named; "balanced" weights them
-        inversely to their frequency. They multiply `sample_weight`.
+        inversely to their frequency. They multiply `sample_weight`, and mean what it means.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the fit before, with a fresh optimizer.
     callbacks : list of skorch.callbacks.Callback or None, default=None
@@ -218,9 +218,11 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_rows,)
             Labels: strings, bools or integers.
         sample_weight : array-like of shape (n_rows,) or None, default=None
-            Weights of the rows, not negative. A row of weight 0 counts as absent. While the rows
-            fit into one batch, and without dropout, batch norm and early stopping, an integer
-            weight equals that many copies of the row.
+            Weights of the rows, not negative. A row of weight 0 counts as absent. Whole numbers
+            are numbers of copies: the fit is that of rows repeated by :func:`numpy.repeat`, and
+            takes as long, but for early stopping, which holds out whole rows. Of other weights,
+            and of whole ones with a mean above 100, only the ratios count: they are brought to
+            mean 1 and multiply the loss.
 
         Returns
         -------

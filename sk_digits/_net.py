@@ -117,7 +117,7 @@ class DigitNet(NeuralNetClassifier):
         epochs : int or None
             How many; None for `max_epochs`.
         sample_weight : torch.Tensor of shape (n_rows,) or None
-            Weights of the rows.
+            Weights of the rows: floats of mean 1, or int64 copies of each.
         validation : Batches or None
             Rows to score after each epoch.
         stopper : EarlyStopper or None
@@ -198,7 +198,7 @@ class DigitNet(NeuralNetClassifier):
             if has_hooks:
                 self._end_batch("train", X, y, logits, loss)
         module.eval()
-        train_loss = loss_sum.item() / len(batches.X)
+        train_loss = loss_sum.item() / batches.n_rows
         if not math.isfinite(train_loss):
             raise self._divergence(f"the mean loss of epoch {len(self.history)} is {train_loss}")
         self.history.record("train_loss", train_loss)
@@ -237,7 +237,7 @@ class DigitNet(NeuralNetClassifier):
             total += w.sum().item()
             if has_hooks:
                 self._end_batch("valid", X, y, logits, loss)
-        self.history.record("valid_loss", loss_sum / len(batches.X))
+        self.history.record("valid_loss", loss_sum / batches.n_rows)
         self.history.record("valid_acc", correct / total)
 
     def _end_batch(

@@ -17,6 +17,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from sk_digits._batches import as_tensor
 from sk_digits._dtypes import float_types
 
+# Whole weights of a higher mean are taken as ratios: a fit should not last forever by surprise.
+MAX_MEAN_COPIES = 100
+
 
 class Rows(NamedTuple):
     """Features, labels or class indices, and weights of some rows."""
@@ -31,12 +34,24 @@ class Rows(NamedTuple):
         return Rows(self.X[chosen], self.y[chosen], weight)
 
     def tensors(self, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Bring the rows to a device, with weights of mean 1 in the type of the features."""
+        """Bring the rows to a device.
+
+        Weights become int64 if they count copies, else they get mean 1 and the features' type.
+        """
         weight = None
-        if self.weight is not None:
+        if self.weight is not None and _count_copies(self.weight):
+            weight = as_tensor(self.weight.astype(np.int64), device)
+        elif self.weight is not None:
             relative = self.weight / self.weight.max()
             weight = as_tensor((relative / relative.mean()).astype(self.X.dtype), device)
         return as_tensor(self.X, device), as_tensor(self.y, device), weight
+
+
+def _count_copies(weight: NDArray[Any]) -> bool:
+    """Tell whether weights are whole numbers, and few enough copies to go through them all."""
+    with np.errstate(over="ignore"):
+        few = weight.sum() <= MAX_MEAN_COPIES * len(weight)
+    return bool(few and (weight >= 1).all() and (weight == np.floor(weight)).all())
 
 
 def as_numpy(X: Any) -> Any:
@@ -106,10 +121,12 @@ def weight_classes(
             "The 'class_weight' parameter of DigitANN must give positive, finite numbers by label"
             f"{reason}. Got {class_weight!r} instead."
         )
-    # Only ratios count; without the divisions a product may overflow.
-    weight = (by_class / by_class.max())[rows.y]
+    weight = by_class[rows.y]
     if rows.weight is not None:
-        weight = weight * (rows.weight / rows.weight.max())
+        with np.errstate(over="ignore", under="ignore"):
+            weight = weight * rows.weight
+        if not (np.isfinite(weight).all() and weight.all()):  # out of float64: save the ratios
+            weight = (by_class / by_class.max())[rows.y] * (rows.weight / rows.weight.max())
     return rows._replace(weight=weight)
 
 

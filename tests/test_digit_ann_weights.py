@@ -66,17 +66,72 @@ def test_an_integer_weight_equals_that_many_copies(data, extra, dtype):
     assert_same(weighted, repeated)
 
 
-def test_an_integer_weight_equals_copies_at_the_edge_of_the_batch(data):
-    """The law holds up to exactly as many copies as fit into the batch."""
+def copies_of(data):
+    """Give weights of 0 to 3 and the rows as often as they say."""
+    weight = np.random.default_rng(1).integers(0, 4, N)
+    return weight, {"X": np.repeat(data[0], weight, axis=0), "y": np.repeat(data[1], weight)}
+
+
+@pytest.mark.parametrize("batch_size", [8, 90, 91, 512])
+@pytest.mark.parametrize(
+    "extra",
+    [{}, {"dropout": 0.3, "batch_norm": True}, {"augmentation": "affine"}],
+    ids=["plain", "dropout", "augmentation"],
+)
+def test_integer_weights_draw_as_copies_do(data, extra, batch_size):
+    """In as many batches as may be, copies that follow each other give the same bits."""
     X, y = data
-    params = FULL_BATCH | {"batch_size": 2 * N}
-    weighted = logits(X, params=params, X=X, y=y, sample_weight=np.full(N, 2))
-    assert_same(weighted, logits(X, params=params, X=np.tile(X, (2, 1)), y=np.tile(y, 2)))
+    weight, repeated = copies_of(data)
+    assert len(repeated["y"]) == 91
+    params = FULL_BATCH | extra | {"batch_size": batch_size}
+    weighted = logits(X, params=params, X=X, y=y, sample_weight=weight)
+    np.testing.assert_array_equal(weighted, logits(X, params=params, **repeated))
+
+
+def test_integer_weights_draw_as_copies_do_in_partial_fit(data):
+    """A chunk of weighted rows is the chunk of their copies."""
+    weight, repeated = copies_of(data)
+    weighted = DigitANN(**MINIBATCHES).partial_fit(*data, np.arange(10), weight)
+    copied = DigitANN(**MINIBATCHES).partial_fit(**repeated, classes=np.arange(10))
+    actual, expected = (ann.decision_function(data[0]) for ann in (weighted, copied))
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_integer_class_weights_draw_as_copies_do(data):
+    """The product of the weights of rows and of classes counts the copies."""
+    X, y = data
+    weight = np.random.default_rng(1).integers(0, 3, N)
+    params = MINIBATCHES | {"class_weight": {4: 3}}
+    copies = np.where(y == 4, 3 * weight, weight)
+    actual = logits(X, params=params, X=X, y=y, sample_weight=weight)
+    repeated = {"X": np.repeat(X, copies, axis=0), "y": np.repeat(y, copies)}
+    np.testing.assert_array_equal(actual, logits(X, params=MINIBATCHES, **repeated))
+
+
+def test_an_epoch_reports_the_loss_per_copy(data):
+    """The loss curve is the mean over the copies, and validation scores count them too."""
+    X, y = data
+    weight, repeated = copies_of(data)
+    weighted = DigitANN(**MINIBATCHES).fit(X, y, weight)
+    assert weighted.loss_curve_ == DigitANN(**MINIBATCHES).fit(**repeated).loss_curve_
+    params = MINIBATCHES | {"early_stopping": True, "validation_fraction": 0.4}
+    floats, ints = (DigitANN(**params).fit(X, y, np.full(N, w)) for w in (2.5, 2))
+    assert floats.validation_scores_[0] <= 1
+    assert ints.validation_scores_[0] <= 1
+
+
+def test_more_than_a_hundred_copies_a_row_are_ratios(data):
+    """Large whole weights weigh without a fit a hundred times as long."""
+    X, y = data
+    plain = logits(X, params=MINIBATCHES, X=X, y=y)
+    assert_same(logits(X, params=MINIBATCHES, X=X, y=y, sample_weight=np.full(N, 101)), plain)
+    copies = logits(X, params=MINIBATCHES, X=X, y=y, sample_weight=np.full(N, 100))
+    assert np.abs(copies - plain).max() > 1
 
 
 @pytest.mark.parametrize("params", [FULL_BATCH, MINIBATCHES], ids=["one batch", "minibatches"])
-def test_only_the_ratio_of_the_weights_counts(data, params):
-    """Weights of 1 are no weights, and a common factor changes nothing."""
+def test_only_the_ratio_of_other_weights_counts(data, params):
+    """Weights of 1 are no weights, and of others a common factor changes nothing."""
     X, y = data
     weight = np.random.default_rng(2).uniform(0.1, 5, N)
     one = logits(X, params=params, X=X, y=y, sample_weight=weight)
@@ -99,7 +154,7 @@ def test_a_heavy_class_is_predicted_more_often(data):
     """Weight moves the prior: the class that weighs most wins most rows."""
     X, y = data
     noise = np.random.default_rng(0).permutation(y)
-    heavy = DigitANN((16,), max_epochs=40, lr=1e-2, random_state=0).fit(
+    heavy = DigitANN((16,), max_epochs=8, lr=1e-2, random_state=0).fit(
         X, noise, np.where(noise == 7, 100.0, 1.0)
     )
     assert (heavy.predict(X) == 7).mean() > 0.8
