@@ -7,7 +7,6 @@ import importlib.util
 import itertools
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from _quiet_mlp import QuietMLPClassifier
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from torch import nn
 from torch.nn import functional as F
@@ -180,16 +179,6 @@ def make_skorch(task: Task) -> Any:
         verbose=0,
         device=task.device,
     )
-
-
-class QuietMLPClassifier(MLPClassifier):
-    """An MLPClassifier that does not warn that so few epochs do not converge."""
-
-    def fit(self, X: NDArray[np.float32], y: NDArray[np.int64]) -> QuietMLPClassifier:
-        """Train."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return super().fit(X, y)
 
 
 def make_mlp_classifier(task: Task) -> MLPClassifier:
