@@ -63,6 +63,17 @@ class TrainingCheckpoint(Callback):
     def on_train_begin(self, net: DigitNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Find the file of this training, and if there is one, go on from it.
 
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net that trains, below a :class:`~sk_digits.DigitANN`.
+        X : torch.Tensor of shape (n_rows, n_features)
+            Training rows.
+        y : torch.Tensor of shape (n_rows,)
+            Class indices.
+        **kwargs : dict
+            Nothing.
+
         Raises
         ------
         ValueError
@@ -84,6 +95,13 @@ class TrainingCheckpoint(Callback):
 
     def on_epoch_end(self, net: DigitNet, **kwargs: Any) -> None:
         """Save the training.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net that trains, below a :class:`~sk_digits.DigitANN`.
+        **kwargs : dict
+            The data sets of the epoch; not used.
 
         Raises
         ------

@@ -98,7 +98,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the fit before, with a fresh optimizer.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        skorch callbacks, or pairs of a name and a callback. They are copied, and see the net.
+        Callbacks of skorch, or pairs of a name and a callback. They are copied, and see the net.
     device : str or torch.device, default="auto"
         Where to compute: "auto" is CUDA where there is one, else the CPU.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
@@ -136,7 +136,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
     See Also
     --------
     sk_digits.make_digit_pipeline : A pixel scaler and this classifier in one pipeline.
-    sklearn.neural_network.MLPClassifier : scikit-learn's own perceptron.
+    sklearn.neural_network.MLPClassifier : The perceptron of scikit-learn itself.
 
     References
     ----------

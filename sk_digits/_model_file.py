@@ -38,7 +38,23 @@ _LOCAL_HEADER_BYTES = 30
 
 
 class ModelFileError(ValueError):
-    """A file is no model file, is damaged, or holds what a model file must not hold."""
+    """A file is no model file, is damaged, or holds what a model file must not hold.
+
+    The message names the file and what is wrong with it. See :func:`load_model`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sk_digits import ModelFileError, load_model
+    >>> with tempfile.NamedTemporaryFile(suffix=".skops") as file:
+    ...     _ = file.write(b"no model")
+    ...     file.flush()
+    ...     try:
+    ...         load_model(file.name)
+    ...     except ModelFileError as error:
+    ...         print(error)
+    '....skops' cannot be loaded: it is no model file, ...
+    """
 
 
 @contextlib.contextmanager

@@ -233,7 +233,7 @@ def fetch_mnist(
 
     Returns
     -------
-    mnist : sklearn.utils.Bunch
+    sklearn.utils.Bunch or (data, target)
         `data`, (n, 784) uint8: pixels from 0 (background) to 255 (ink), row by row. `target`, (n,)
         int64: the digits. `images`, (n, 28, 28) uint8: the same pixels (shares the memory of `data`
         unless `as_frame`). `indices`, (n,) int64: the rows' positions in "all". `frame`: DataFrame
@@ -325,7 +325,7 @@ def _to_mnist_layout(small: npt.NDArray[np.float64]) -> _Bytes:
 
 
 def load_digits_28(*, return_X_y: bool = False, as_frame: bool = False) -> Bunch | tuple[Any, Any]:
-    """scikit-learn's bundled 1,797 digits, of 8 x 8 pixels, in MNIST's 28 x 28 layout.
+    """Give the 1,797 digits of 8 x 8 pixels that scikit-learn bundles in MNIST's 28 x 28 layout.
 
     Each image is scaled to a box of 20 x 20 pixels by cubic splines and moved by whole pixels so
     that its centre of mass is the image's centre, as MNIST was prepared. Needs no network and no
@@ -341,7 +341,7 @@ def load_digits_28(*, return_X_y: bool = False, as_frame: bool = False) -> Bunch
 
     Returns
     -------
-    digits : sklearn.utils.Bunch
+    sklearn.utils.Bunch or (data, target)
         The fields of `fetch_mnist`: `data`, (1797, 784), and `images`, (1797, 28, 28), uint8 from 0
         (background) to 255 (ink); `target`, (1797,) int64; `indices`: positions in scikit-learn's
         ``load_digits``; `source`: "scikit-learn".

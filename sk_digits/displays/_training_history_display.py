@@ -1,0 +1,178 @@
+"""The course of a training: `TrainingHistoryDisplay`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sk_digits.displays._style import (
+    BLUE,
+    FAINT,
+    INK,
+    MUTED,
+    WIDTH,
+    import_pyplot,
+)
+
+
+def _find_ann(estimator: Any) -> Any:
+    """Give the fitted DigitANN that an estimator is or ends in."""
+    while True:
+        check_is_fitted(estimator)
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        elif hasattr(estimator, "loss_curve_") and hasattr(estimator, "net_"):
+            return estimator
+        else:
+            raise TypeError(
+                f"{type(estimator).__name__} keeps no training history. Give a DigitANN, or a "
+                "pipeline or a search with refit=True that ends in one."
+            )
+
+
+def _draw_panel(axes: Any, title: str, values: Any, which: str, index: int, style: Any) -> None:
+    epochs = np.arange(1, len(values) + 1)
+    (line,) = axes.plot(epochs, values, **style)
+    color = line.get_color()
+    axes.plot(epochs[index], values[index], "o", color=color, markersize=6, clip_on=False)
+    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold", color=INK)
+    note = f"{which} {values[index]:.4g}, epoch {epochs[index]}"
+    axes.set_title(note, loc="right", fontsize="medium", color=color)
+    axes.set_xlim(0.5, axes.dataLim.x1 + 0.5)
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
+    axes.locator_params(axis="y", nbins=4)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(MUTED)
+    axes.tick_params(length=0, colors=MUTED)
+    axes.grid(axis="y", color=FAINT)
+
+
+class TrainingHistoryDisplay:
+    """Plot of a training by epoch: loss, validation accuracy where there is one, step size.
+
+    :meth:`from_estimator` makes one. A dot marks the value that stands beside the panel's title.
+
+    Parameters
+    ----------
+    loss : array-like of shape (n_epochs,)
+        Mean training loss in each epoch.
+    step_size : array-like of shape (n_epochs,)
+        Step size at the end of each epoch.
+    validation_accuracy : array-like of shape (n_epochs,) or None, default=None
+        Validation accuracy after each epoch, NaN for one without. None leaves the panel out.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+        The figure.
+    axes_ : ndarray of shape (n_panels,)
+        The panels' Axes, from top to bottom.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sk_digits import DigitANN
+    >>> from sk_digits.displays import TrainingHistoryDisplay
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> ann = DigitANN(hidden_layer_sizes=(32,), max_epochs=5, early_stopping=True)
+    >>> display = TrainingHistoryDisplay.from_estimator(ann.fit(X / 16, y))
+    >>> [axes.get_title(loc="left") for axes in display.axes_]
+    ['Training loss', 'Validation accuracy', 'Step size']
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self, *, loss: Any, step_size: Any, validation_accuracy: ArrayLike | None = None
+    ) -> None:
+        self.loss = loss
+        self.step_size = step_size
+        self.validation_accuracy = validation_accuracy
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None, **line_kwargs: Any) -> Self:
+        """Plot the training of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted :class:`~sk_digits.DigitANN`, or a fitted pipeline or search that ends in one.
+        ax : matplotlib.axes.Axes or None, default=None
+            As for :meth:`plot`.
+        **line_kwargs : dict
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError, TypeError
+            If `estimator` is not fitted; if it does not end in a DigitANN, as a search without
+            ``refit`` does not. Others as for :meth:`plot`.
+        """
+        rows = _find_ann(estimator).net_.history
+        scores = [row.get("valid_acc", math.nan) for row in rows]
+        display = cls(
+            loss=[row["train_loss"] for row in rows],
+            step_size=[row["lr"] for row in rows],
+            validation_accuracy=None if np.isnan(scores).all() else scores,
+        )
+        return display.plot(ax, **line_kwargs)
+
+    def plot(self, ax: Any = None, **line_kwargs: Any) -> Self:
+        """Draw the panels.
+
+        Parameters
+        ----------
+        ax : array-like of Axes of shape (n_panels,) or None, default=None
+            Where to draw. The `axes_` of another display compare two trainings; the values beside
+            the titles are then of this one. None makes a new figure.
+        **line_kwargs : dict
+            Arguments of matplotlib's ``Axes.plot`` for the curves, such as ``color``.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError, ImportError
+            If `ax` has not one Axes per panel; if matplotlib is missing.
+        """
+        plt = import_pyplot()
+        panels = [("Training loss", self.loss, "last", len(self.loss) - 1)]
+        if self.validation_accuracy is not None:
+            best = int(np.nanargmax(self.validation_accuracy))
+            panels.append(("Validation accuracy", self.validation_accuracy, "best", best))
+        panels.append(("Step size", self.step_size, "largest", int(np.argmax(self.step_size))))
+        if ax is None:
+            size = (WIDTH, 0.6 + 1.5 * len(panels))
+            figure, ax = plt.subplots(len(panels), sharex=True, figsize=size, layout="constrained")
+            figure.get_layout_engine().set(h_pad=0.09)
+        self.axes_ = np.asarray(ax, dtype=object)
+        if self.axes_.shape != (len(panels),):
+            raise ValueError(
+                f"ax must hold {len(panels)} Axes in one dimension, as plt.subplots({len(panels)})"
+                f"[1] does; it has the shape {self.axes_.shape}."
+            )
+        self.figure_ = self.axes_[0].figure
+        for axes, panel in zip(self.axes_, panels, strict=True):
+            _draw_panel(axes, *panel, {"color": BLUE, "linewidth": 2} | line_kwargs)
+        for axes in self.axes_[[0, -1]]:
+            axes.lines[0].sticky_edges.y.append(0)  # from 0, but free to become a log scale
+            axes.update_datalim([(1, 0)])
+            axes.autoscale_view(scalex=False)
+        self.axes_[-1].set_xlabel("Epoch", color=MUTED)
+        return self
