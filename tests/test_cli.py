@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sk_digits import __version__
 from sk_digits._cli import app
 
 runner = CliRunner()
@@ -121,3 +122,9 @@ def test_train_on_mnist_from_a_folder(mnist_home: Path):
     assert result.exit_code == 0
     assert "MNIST, 10,000 images" in result.stdout
     assert _accuracy(result.stdout) > 0.92
+
+
+def test_version_is_that_of_the_package():
+    """--version prints it and ends."""
+    result = runner.invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"sk-digits {__version__}\n")

@@ -69,10 +69,22 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return app.command()(run)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from sk_digits import __version__
+
+        typer.echo(f"sk-digits {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    # Without a callback, an application of one command would have no subcommands.
-    pass
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Take the options of no command."""
 
 
 def main() -> None:

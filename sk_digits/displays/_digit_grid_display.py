@@ -17,7 +17,7 @@ from sk_digits.displays._style import (
     FAINT,
     LETTER,
     MUTED,
-    VERMILLION,
+    VERMILION,
     WIDTH,
     import_pyplot,
 )
@@ -56,7 +56,7 @@ class DigitGridDisplay:
     """Grid of images with true label, predicted label and its probability: ``4 → 9  98 %``.
 
     :meth:`from_estimator` and :meth:`from_predictions` make one. The labels of errors are bold and
-    vermillion, those of right answers grey.
+    vermilion, those of right answers grey.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ class DigitGridDisplay:
             axes.imshow(image, interpolation="nearest", **scale)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_color(FAINT)
-            weight, color = ("bold", VERMILLION) if wrong else ("normal", MUTED)
+            weight, color = ("bold", VERMILION) if wrong else ("normal", MUTED)
             style = {"fontsize": "medium", "fontweight": weight, "color": color}
             # A dollar sign in a label starts no formula.
             axes.set_title(label, loc="left", pad=4, parse_math=False, **style)

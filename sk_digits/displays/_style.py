@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 # From the palette of M. Okabe and K. Ito, whose colours all kinds of colour vision tell apart.
-BLUE, VERMILLION = "#0072B2", "#D55E00"
+BLUE, VERMILION = "#0072B2", "#D55E00"
 INK, MUTED, FAINT = "#222222", "#666666", "#DDDDDD"
 
 # In inches: a figure's width, 640 pixels by default, and a letter's mean width.
