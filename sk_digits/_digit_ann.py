@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,8 +17,9 @@ from sk_digits import _parameters
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches
 from sk_digits._early_stopper import EarlyStopper
+from sk_digits._fit_tasks import FitTasks
 from sk_digits._net import PREDICT_BATCH, DigitNet
-from sk_digits._net_state import build_net, load_arrays, net_from_arrays, net_to_arrays
+from sk_digits._net_state import build_net, copy_net, load_arrays, net_from_arrays, net_to_arrays
 from sk_digits._rows import (
     Rows,
     as_numpy,
@@ -36,7 +38,19 @@ def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         return np.clip(a - b, limits.min, limits.max)
 
 
-class DigitANN(ClassifierMixin, BaseEstimator):
+def _fitted_attributes(
+    net: DigitNet, classes: NDArray[Any], stopper: EarlyStopper | None
+) -> dict[str, Any]:
+    """Give what a fit that trained `net` leaves in the classifier."""
+    curve = [row["train_loss"] for row in net.history]
+    fitted = {"net_": net, "classes_": classes, "loss_curve_": curve, "n_iter_": len(curve)}
+    if stopper is not None:
+        scores = [row["valid_acc"] for row in net.history if "valid_acc" in row]
+        fitted |= {"validation_scores_": scores, "best_validation_score_": stopper.best_score}
+    return fitted
+
+
+class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron classifier: PyTorch trained by skorch behind scikit-learn's interface.
 
     `fit` trains fully connected layers with a softmax output by AdamW on the cross-entropy, in
@@ -99,6 +113,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         Whether `fit` goes on from the weights of the fit before, with a fresh optimizer.
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and see the net.
+        scikit-learn's own callbacks are none of them: :meth:`set_callbacks` takes those.
     device : str or torch.device, default="auto"
         Where to compute: "auto" is CUDA where there is one, else the CPU.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
@@ -132,6 +147,13 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         Accuracy of the weights that were kept; only with `early_stopping`.
     net_ : skorch.NeuralNetClassifier
         The net below, on class indices, with its `history_` and its torch `module_`.
+
+    Notes
+    -----
+    Callbacks of :mod:`sklearn.callback` see a fit as a task with an epoch as each subtask. One that
+    returns True at the end of an epoch ends the fit there. They are given the rows and labels as
+    passed to `fit`, less those of weight 0, and if they ask for it, a classifier of its own with
+    the weights that the fit would keep if it ended now.
 
     See Also
     --------
@@ -240,6 +262,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
             self._check_params()
             warm = self.warm_start and "net_" in before
             rows = check_rows(self, X, y, sample_weight, reset=not warm)
+            shown = self._rows_to_show(rows)
             classes = np.unique(rows.y)
             rows = weight_classes(encode(rows, classes), self.class_weight, classes)
             seed = _parameters.draw_seed(self.random_state)
@@ -256,7 +279,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
                     del before[name]
                     if name not in ("n_features_in_", "feature_names_in_"):  # these are new
                         delattr(self, name)
-            self._train(net, classes, rows, held_out)
+            self._train(net, classes, rows, held_out, shown=shown)
             net.optimizer_.state.clear()  # twice the weights in size, and of no further use
         return self
 
@@ -303,13 +326,14 @@ class DigitANN(ClassifierMixin, BaseEstimator):
                 )
             dtype = None if first else self.net_.architecture["dtype"]
             rows = check_rows(self, X, y, sample_weight, reset=first, dtype=dtype)
+            shown = self._rows_to_show(rows)
             known = self.classes_ if classes is None else np.unique(as_numpy(classes))
             rows = weight_classes(encode(rows, known), self.class_weight, known)
             net = self._build_net(rows, known, _parameters.draw_seed(self.random_state), "constant")
             if not first:
                 self._check_same_network(net, known)
                 load_arrays(net, net_to_arrays(self.net_))
-            self._train(net, known, rows, epochs=1)
+            self._train(net, known, rows, epochs=1, shown=shown)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
@@ -463,34 +487,51 @@ class DigitANN(ClassifierMixin, BaseEstimator):
                     f"{asked!r}. Set it back, or start anew: fit with warm_start=False."
                 )
 
+    def _rows_to_show(self, rows: Rows) -> Rows | None:
+        """Give the rows if scikit-learn's callbacks are set; else nothing is kept of them."""
+        return rows if hasattr(self, "_skl_callbacks") else None
+
+    @with_callbacks
     def _train(
         self,
         net: DigitNet,
         classes: NDArray[Any],
         rows: Rows,
         held_out: Rows | None = None,
+        *,
         epochs: int | None = None,
+        shown: Rows | None,
     ) -> None:
         """Train `net` and take it over with what it has learned."""
         X, y, weight = rows.tensors(net.device)
-        stopper = validation = None
+        stopper = validation = tasks = None
         if held_out is not None:
             stopper = EarlyStopper(self.n_iter_no_change, self.tol)
             validation = Batches(
                 *held_out.tensors(net.device), batch_size=PREDICT_BATCH, generator=None
             )
+
+        def fitted_by_now() -> dict[str, Any]:
+            copied = copy_net(net)
+            if stopper is not None:
+                stopper.restore(copied.module_)
+            return _fitted_attributes(copied, classes, stopper)
+
+        if shown is not None:
+            tasks = FitTasks(self, shown, epochs or net.max_epochs, fitted_by_now)
         net.partial_fit(
-            X, y, epochs=epochs, sample_weight=weight, validation=validation, stopper=stopper
+            X,
+            y,
+            epochs=epochs,
+            sample_weight=weight,
+            validation=validation,
+            stopper=stopper,
+            tasks=tasks,
         )
-        self.net_ = net
-        self.classes_ = classes
-        self.loss_curve_ = [row["train_loss"] for row in net.history]
-        self.n_iter_ = len(self.loss_curve_)
-        if stopper is not None:
-            self.validation_scores_ = [
-                row["valid_acc"] for row in net.history if "valid_acc" in row
-            ]
-            self.best_validation_score_ = stopper.best_score
+        for name, value in _fitted_attributes(net, classes, stopper).items():
+            setattr(self, name, value)
+        if tasks is not None:
+            tasks.end()
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

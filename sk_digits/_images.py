@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -23,7 +24,7 @@ from sk_digits._pictures import Picture, as_picture
 ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 
 
-class DigitImageNormalizer(TransformerMixin, BaseEstimator):
+class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Normalizer of pictures of single digits: photos, scans and drawings become MNIST's rows.
 
     It stands before :class:`PixelScaler` in a pipeline. In each picture it finds the writing,
@@ -95,6 +96,7 @@ class DigitImageNormalizer(TransformerMixin, BaseEstimator):
         self.image_shape = image_shape
         self.max_pixels = max_pixels
 
+    @with_callbacks
     def fit(self, X: Any, y: object = None) -> Self:
         """Check the parameters and the form of the input; nothing is learned.
 
@@ -119,6 +121,9 @@ class DigitImageNormalizer(TransformerMixin, BaseEstimator):
         """
         self._check_params()
         self._list_images(X)
+        task = self._init_callback_context()
+        task.call_on_fit_task_begin(estimator=self, X=X)
+        task.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes={})
         return self
 
     def transform(self, X: Any) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches, as_tensor
 from sk_digits._early_stopper import EarlyStopper
+from sk_digits._fit_tasks import FitTasks
 from sk_digits._steps import bare_step, step_sizes
 
 # Rows in one forward pass without training: activations stay in the processor's cache.
@@ -104,6 +105,7 @@ class DigitNet(NeuralNetClassifier):
         sample_weight: torch.Tensor | None = None,
         validation: Batches | None = None,
         stopper: EarlyStopper | None = None,
+        tasks: FitTasks | None = None,
         **fit_params: Any,
     ) -> DigitNet:
         """Train for some epochs.
@@ -122,6 +124,8 @@ class DigitNet(NeuralNetClassifier):
             Rows to score after each epoch.
         stopper : EarlyStopper or None
             Judge of the validation score; needs `validation`.
+        tasks : FitTasks or None
+            Who hears of the epochs, and may end the training.
         **fit_params : dict
             Nothing; skorch's entry points may hand on their own.
         """
@@ -134,6 +138,8 @@ class DigitNet(NeuralNetClassifier):
         rates = step_sizes(self.lr_schedule, self.lr, epochs * len(batches))
         next_rates = iter(rates[self.epochs_done * len(batches) :])
         while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
+            if tasks is not None:
+                tasks.begin_epoch(self.epochs_done)
             start = time.perf_counter()
             self.notify("on_epoch_begin", **datasets)
             self._train_epoch(batches, next_rates)
@@ -146,7 +152,10 @@ class DigitNet(NeuralNetClassifier):
             if stopper is not None:
                 stopper.judge(row["valid_acc"], row["valid_loss"], self.module_)
             self.epochs_done += 1
-            if self._asks_to_stop(datasets):
+            stops = self._asks_to_stop(datasets)
+            if tasks is not None:
+                stops |= tasks.end_epoch()
+            if stops:
                 break
         if stopper is not None:
             stopper.restore(self.module_)

@@ -85,6 +85,11 @@ def net_from_arrays(arrays: dict[str, Any], device: torch.device) -> DigitNet:
     return net
 
 
+def copy_net(net: DigitNet) -> DigitNet:
+    """Make a net with copies of the weights and the generator, but no optimizer state."""
+    return net_from_arrays(net_to_arrays(net) | {"optimizer": {}}, torch.device(net.device))
+
+
 def load_arrays(net: DigitNet, arrays: dict[str, Any]) -> None:
     """Copy weights, history and, where given, optimizer and generator states into a net."""
     net.module_.load_state_dict({name: torch.tensor(v) for name, v in arrays["weights"].items()})

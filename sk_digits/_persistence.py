@@ -193,6 +193,8 @@ def _saved_form(model: Any, where: str, keep_optimizer: bool, is_last: bool) -> 
     check_type(type_name(type(model)), where, is_last=is_last)
     check_is_fitted(model)
     saved = copy.copy(model)
+    if hasattr(saved, "set_callbacks"):
+        saved.set_callbacks()  # none
     if isinstance(model, Pipeline):
         saved.memory = None
         last = len(model.steps) - 1

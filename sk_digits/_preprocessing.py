@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -36,7 +37,7 @@ def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pix
     return mapped
 
 
-class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scaler of pixel intensities to [0, 1] by one number for all pixels.
 
     `fit` learns that number, the intensity of full ink. Unlike
@@ -196,13 +197,19 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _learn(self, X: ArrayLike, *, reset: bool) -> Self:
         with unchanged_on_error(self):
             self._validate_params()
-            pixels = self._validate(X, reset=reset)
-            if self.pixel_max != "auto":
-                self.pixel_max_ = float(self.pixel_max)
-            else:
-                pixel_max = guess_pixel_max(_largest_magnitude(pixels))
-                self.pixel_max_ = pixel_max if reset else max(pixel_max, self.pixel_max_)
+            self._learn_from(self._validate(X, reset=reset), reset=reset)
         return self
+
+    @with_callbacks
+    def _learn_from(self, pixels: Any, *, reset: bool) -> None:
+        task = self._init_callback_context()
+        task.call_on_fit_task_begin(estimator=self, X=pixels)
+        if self.pixel_max != "auto":
+            self.pixel_max_ = float(self.pixel_max)
+        else:
+            pixel_max = guess_pixel_max(_largest_magnitude(pixels))
+            self.pixel_max_ = pixel_max if reset else max(pixel_max, self.pixel_max_)
+        task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
         return validate_data(

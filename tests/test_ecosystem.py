@@ -10,13 +10,11 @@ import pytest
 from joblib import parallel_config
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - the next line needs it
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
-    HalvingGridSearchCV,
     StratifiedKFold,
     cross_val_score,
     cross_validate,
@@ -113,24 +111,6 @@ def test_scores_are_the_same_however_the_work_is_spread(data):
     assert len(set(serial["mean_test_score"])) > 1
     assert scores(backend="threading", n_jobs=2) == serial
     assert scores(backend="loky", n_jobs=2) == serial
-
-
-def test_halving_search_spends_epochs_on_the_best(data):
-    """max_epochs is a resource: the survivors of a halving search train longer."""
-    search = HalvingGridSearchCV(
-        make_pipeline(),
-        {"ann__hidden_layer_sizes": [(1,), (2,), (16,), (32,)]},
-        resource="ann__max_epochs",
-        min_resources=2,
-        max_resources=8,
-        factor=2,
-        cv=2,
-        random_state=0,
-    ).fit(*data)
-    assert search.n_resources_ == [2, 4, 8]
-    assert search.best_params_["ann__max_epochs"] == 8
-    assert search.best_params_["ann__hidden_layer_sizes"] in [(16,), (32,)]
-    assert search.best_score_ > 0.7
 
 
 def test_a_learning_curve_rises(data):

@@ -116,8 +116,15 @@ def fit(
     typer.echo(f"trained {epochs} epochs in {time.perf_counter() - start:.1f} s")
 
 
-def save(pipeline: Any, out: Path, split: Split, measures: dict[str, Any], seed: int) -> None:
-    """Save a pipeline with what is known about it."""
+def save(
+    pipeline: Any,
+    out: Path,
+    split: Split,
+    measures: dict[str, Any],
+    seed: int,
+    more: dict[str, Any] | None = None,
+) -> None:
+    """Save a pipeline with what is known about it, and `more`."""
     from sk_digits import save_model
 
     save_model(
@@ -129,7 +136,8 @@ def save(pipeline: Any, out: Path, split: Split, measures: dict[str, Any], seed:
             "test_accuracy": measures["accuracy"],
             "test_accuracy_interval": measures["interval"],
             "n_test_images": measures["n_images"],
-        },
+        }
+        | (more or {}),
     )
     typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
 

@@ -1,0 +1,179 @@
+"""Searches by scikit-learn's tools: every kind runs, and workers take no more than their share."""
+
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform, uniform
+from sklearn.base import clone
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    cross_val_score,
+)
+
+from sk_digits import DigitANN, make_digit_pipeline
+from sk_digits.datasets import load_digits_28
+
+TINY = {"hidden_layer_sizes": (16,), "max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Give 600 of the bundled digits as raw pixels, and their labels."""
+    X, y = load_digits_28(return_X_y=True)
+    return X[:600], y[:600]
+
+
+def _in_workers(call, **variables):
+    """Run a function of _search_workers.py on two cores in a fresh process."""
+    env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    result = subprocess.run(
+        [sys.executable, Path(__file__).with_name("_search_workers.py"), call],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=env | {"LOKY_MAX_CPU_COUNT": "2"} | variables,
+    )
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def workers_of_an_export():
+    """Give what workers saw whose parent asks for two threads in all, and joblib for one each."""
+    return _in_workers(
+        "[search_threads('loky', inner_max_num_threads=1), search_memory()]",
+        OMP_NUM_THREADS="2",
+        MKL_NUM_THREADS="2",
+    )
+
+
+def test_two_workers_on_two_cores_take_one_thread_each():
+    """Processes do so by themselves; threads if torch is told in the thread that starts them."""
+    call = "[search_threads('loky'), torch.set_num_threads(1), search_threads('threading')]"
+    assert _in_workers(call) == [[1, 1], None, [1, 1]]
+
+
+def test_an_exported_setting_is_that_of_threads():
+    """Threads keep to the environment's number."""
+    assert _in_workers("search_threads('threading')", OMP_NUM_THREADS="1") == [1, 1]
+
+
+def test_inner_max_num_threads_wins_over_an_exported_setting(workers_of_an_export):
+    """Without it, joblib would hand the parent's number on to each worker."""
+    assert workers_of_an_export[0] == [1, 1]
+
+
+def test_a_candidate_leaves_nothing_behind(workers_of_an_export):
+    """Peak memory after sixteen fits is that after the first; all map one copy of the data."""
+    fits = workers_of_an_export[1]
+    assert len(fits) == 16
+    assert len({fit["inode"] for fit in fits}) == 1
+    assert fits[0]["inode"] != 0
+    weights = (785 * 1500 + 1501 * 10) * 4 / 2**20
+    for worker in {fit["pid"] for fit in fits}:
+        peaks = sorted(fit["peak"] for fit in fits if fit["pid"] == worker)
+        assert len(peaks) >= 4
+        assert peaks[-1] - peaks[0] < 4 * weights  # weights, gradients and moments of one fit
+
+
+def test_rows_are_not_copied_beyond_the_tensors():
+    """float32 rows are trained on where they are; those that cannot be written are copied once."""
+    X, y = np.random.default_rng(0).random((4000, 256), dtype=np.float32), np.arange(4000) % 10
+    ann = DigitANN((4,), max_epochs=1, random_state=0).fit(X, y)
+    for writeable, n_copies in [(True, 0), (False, 1)]:
+        X.flags.writeable = writeable
+        tracemalloc.start()
+        ann.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < (n_copies + 0.5) * X.nbytes
+
+
+@pytest.mark.parametrize("kind", ["grid", "random"])
+def test_halving_spends_epochs(images, kind):
+    """Each round trains half the candidates twice as long; who learns nothing is out at once."""
+    options = {"min_resources": 2, "max_resources": 8, "cv": 2, "factor": 2, "random_state": 0}
+    pipeline = make_digit_pipeline(**TINY | {"max_epochs": 1}, augmentation=None)
+    rates = [1e-9, 1e-2, 2e-9, 2e-2]
+    if kind == "grid":
+        search = HalvingGridSearchCV(
+            pipeline, {"ann__lr": rates}, resource="ann__max_epochs", **options
+        )
+    else:
+        search = HalvingRandomSearchCV(
+            pipeline, {"ann__lr": rates}, n_candidates=4, resource="ann__max_epochs", **options
+        )
+    search.fit(*images)
+    assert search.n_resources_ == [2, 4, 8]
+    assert search.n_candidates_ == [4, 2, 1]
+    second_round = search.cv_results_["iter"] == 1
+    kept = search.cv_results_["param_ann__lr"][second_round]
+    assert sorted(kept) == [1e-2, 2e-2]
+    assert search.best_estimator_["ann"].n_iter_ == 8
+    assert search.best_score_ > 0.7
+
+
+def test_random_search_over_step_size_and_rotation(images):
+    """Parameters of the augmentation are searched as any other, and scores are reproducible."""
+    pipeline = make_digit_pipeline(**TINY)
+    rotation = pipeline["ann"].augmentation.rotation
+    distributions = {
+        "ann__lr": loguniform(1e-4, 1e-1),
+        "ann__augmentation__rotation": uniform(0, 45),
+    }
+    search = RandomizedSearchCV(pipeline, distributions, n_iter=3, cv=2, random_state=0, n_jobs=2)
+    search.fit(*images)
+    rotations = [params["ann__augmentation__rotation"] for params in search.cv_results_["params"]]
+    assert len(set(rotations)) == 3
+    best = search.best_estimator_["ann"]
+    assert best.net_.augmentation.rotation == search.best_params_["ann__augmentation__rotation"]
+    assert best.lr == search.best_params_["ann__lr"]
+    assert pipeline["ann"].augmentation.rotation == rotation
+    again = clone(pipeline).set_params(**search.best_params_)
+    assert cross_val_score(again, *images, cv=2).mean() == search.best_score_
+
+
+def test_nested_cross_validation(images):
+    """A search is an estimator: its choice is scored on rows that it has not seen."""
+    X, y = images
+    grid = {"ann__hidden_layer_sizes": [(2,), (32,)]}
+    pipeline = make_digit_pipeline(**TINY | {"max_epochs": 4}, augmentation=None)
+    search = GridSearchCV(pipeline, grid, cv=2)
+    scores = cross_val_score(search, X, y, cv=StratifiedKFold(3))
+    for score, (train, test) in zip(scores, StratifiedKFold(3).split(X, y), strict=True):
+        chosen = clone(search).fit(X[train], y[train])
+        assert chosen.best_params_ == {"ann__hidden_layer_sizes": (32,)}
+        assert chosen.score(X[test], y[test]) == score
+
+
+def _n_epochs(pipeline, X, y):
+    return pipeline["ann"].n_iter_
+
+
+def test_early_stopping_within_a_search(images):
+    """Each candidate stops in its own time, judged by rows of its own training part."""
+    X, y = images
+    params = TINY | {"max_epochs": 60, "early_stopping": True, "n_iter_no_change": 3}
+    pipeline = make_digit_pipeline(**params, augmentation=None, lr_schedule="constant")
+    search = GridSearchCV(
+        pipeline,
+        {"ann__lr": [1e-2, 0.1]},
+        cv=2,
+        scoring={"accuracy": "accuracy", "epochs": _n_epochs},
+        refit="accuracy",
+    ).fit(X, y)
+    for i, (train, test) in enumerate(StratifiedKFold(2).split(X, y)):
+        for j, lr in enumerate([1e-2, 0.1]):
+            alone = clone(pipeline).set_params(ann__lr=lr).fit(X[train], y[train])
+            assert search.cv_results_[f"split{i}_test_accuracy"][j] == alone.score(X[test], y[test])
+            assert search.cv_results_[f"split{i}_test_epochs"][j] == alone["ann"].n_iter_ < 60
