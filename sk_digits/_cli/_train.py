@@ -79,7 +79,7 @@ def train(
     """Train the digit pipeline and report its accuracy on unseen images."""
     params: dict[str, Any] = {} if hidden is None else {"hidden_layer_sizes": parse_hidden(hidden)}
     if out is not None:
-        _check_writable(out)
+        check_writable(out)
     _check_checkpoint(checkpoint, resume)
     split = load_split(data)
 
@@ -142,8 +142,8 @@ def save(
     typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
 
 
-def _check_writable(path: Path) -> None:
-    """Complain of a bad ``--out`` before the training, not after it."""
+def check_writable(path: Path) -> None:
+    """Complain of a bad place for a file before the work, not after it."""
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
         raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")

@@ -1,0 +1,93 @@
+"""``sk-digits export``."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sk_digits._cli._app import command
+from sk_digits._cli._evaluate import Model
+from sk_digits._cli._train import check_writable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+N_ROWS = 1000
+
+
+@command
+def export(
+    model: Model,
+    onnx: Annotated[Path, typer.Option(metavar="FILE", help="ONNX file to save: FILE.onnx.")],
+    dtype: Annotated[
+        str,
+        typer.Option(metavar="float32|float64|uint8", help="Type of the rows that it takes."),
+    ] = "float32",
+) -> None:
+    """Export a saved model to ONNX, and check that it predicts the same.
+
+    The check compares labels and probabilities on generated rows before the file is saved.
+    """
+    check_writable(onnx)
+    from sk_digits import load_model
+    from sk_digits._model_file import write_atomically
+    from sk_digits.onnx import to_onnx
+
+    classifier = load_model(model)
+    content = to_onnx(classifier, dtype=dtype).SerializeToString()
+    rows = _generate_rows(classifier, dtype)
+    difference = _compare(classifier, content, rows)
+    write_atomically(onnx, content)
+    typer.echo(
+        f"checked on {len(rows):,} generated rows: the same labels, probabilities within "
+        f"{difference:.1e}"
+    )
+    typer.echo(f"saved {onnx} ({len(content) / 1e6:.1f} MB)")
+
+
+def _generate_rows(classifier: Any, dtype: str) -> NDArray[Any]:
+    """Make rows of noise, from blank to full, in the units that a model was trained on."""
+    import numpy as np
+    from sklearn.pipeline import Pipeline
+
+    has_steps = isinstance(classifier, Pipeline) and len(classifier) > 1
+    last = classifier[-1] if has_steps else classifier
+    rng = np.random.default_rng(0)
+    shape = (N_ROWS, last.n_features_in_)
+    rows = np.where(rng.random(shape) < rng.random((N_ROWS, 1)), rng.random(shape), 0.0)
+    if has_steps:
+        rows = classifier[:-1].inverse_transform(rows)
+    if dtype == "uint8":
+        rows = np.clip(np.rint(rows), 0, 255)
+    return rows.astype(dtype)
+
+
+def _compare(classifier: Any, content: bytes, rows: NDArray[Any]) -> float:
+    """Give the largest difference of probabilities; raise if it is beyond what rounding makes."""
+    import numpy as np
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    parts = [session.run(None, {"X": part}) for part in (rows[:1], rows[1:])]  # of any length
+    labels, probabilities = (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # noise may lie beyond the training data
+        expected = classifier.predict_proba(rows)
+        own_labels = classifier.predict(rows)
+        logits = classifier.decision_function(rows)
+    # Rounding grows with the logits: by up to 3e-7 times the largest in networks of twelve layers.
+    tolerance = 2e-6 * max(1.0, float(np.abs(logits).max()))
+    difference = float(np.abs(probabilities - expected).max())
+    ordered = np.sort(expected, axis=1)
+    is_close = ordered[:, -1] - ordered[:, -2:-1].sum(axis=1) <= tolerance  # either may win
+    n_other = int(np.sum((labels != own_labels) & ~is_close))
+    if n_other or not difference <= tolerance:
+        raise ValueError(
+            f"The ONNX model is not the same: on {len(rows):,} generated rows {n_other} labels "
+            f"differ, and probabilities by up to {difference:.1e}, where rounding may explain "
+            f"{tolerance:.1e}. No file was saved."
+        )
+    return difference

@@ -1,0 +1,369 @@
+"""ONNX models predict what the models predict that they were made of."""
+
+import importlib
+import json
+import sys
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import skl2onnx
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sk_digits import (
+    DigitANN,
+    DigitImageNormalizer,
+    PixelScaler,
+    load_model,
+    make_digit_pipeline,
+    save_model,
+)
+from sk_digits.datasets import fetch_mnist, load_digits_28
+from sk_digits.onnx import to_onnx
+
+
+def small_ann(**params):
+    """Make a classifier that trains in a moment."""
+    return DigitANN((32,), **{"max_epochs": 3, "random_state": 0} | params)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Give 600 of the bundled digits as uint8 and their labels."""
+    X, y = load_digits_28(return_X_y=True)
+    return X[:600], y[:600]
+
+
+@pytest.fixture(scope="module")
+def pipeline(pixels):
+    """Give a small digit pipeline, fitted."""
+    params = {"hidden_layer_sizes": (64, 32), "max_epochs": 5, "random_state": 0}
+    return make_digit_pipeline(**params).fit(*pixels)
+
+
+def run(model, X):
+    """Run an ONNX model on rows."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    (rows,) = session.get_inputs()
+    return session.run(None, {rows.name: X})
+
+
+def assert_same(model, onnx_model, X, tolerance=1e-6):
+    """Compare labels, which must be equal, and probabilities."""
+    labels, probabilities = run(onnx_model, X)
+    np.testing.assert_array_equal(labels, model.predict(X))
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
+def test_every_kind_of_layer_predicts_the_same(digits, activation, batch_norm, dtype):
+    """Activations, batch norm and dropout, in either precision; float64 to its own precision."""
+    X = digits[0].astype(dtype)
+    ann = DigitANN(
+        (32, 16), activation=activation, batch_norm=batch_norm, dropout=0.2, max_epochs=3
+    )
+    ann.set_params(label_smoothing=0.1, random_state=0).fit(X, digits[1])
+    onnx_model = to_onnx(ann, dtype=dtype)
+    assert_same(ann, onnx_model, X, 1e-6 if dtype == "float32" else 1e-14)
+    assert run(onnx_model, X)[1].dtype == dtype
+
+
+@pytest.mark.parametrize("rows_dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_models_take_rows_of_another_type_than_in_training(pixels, dtype, rows_dtype):
+    """Rows become what the network was trained on, as in DigitANN."""
+    X, y = pixels
+    model = make_pipeline(PixelScaler(), small_ann()).fit(X.astype(dtype), y)
+    assert_same(model, to_onnx(model, dtype=rows_dtype), X.astype(rows_dtype))
+
+
+def test_a_linear_model_predicts_the_same(digits):
+    """No hidden layers."""
+    ann = DigitANN((), max_epochs=3, random_state=0).fit(*digits)
+    assert_same(ann, to_onnx(ann), digits[0])
+
+
+@pytest.mark.parametrize("pixel_max", [255, 0.1, 1e-42, 1e300])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int32", "int64", "float32", "float64"])
+def test_pixel_scaler_is_equal_to_the_bit(dtype, pixel_max):
+    """The rule of types is that of transform, also where float32 cannot hold `pixel_max`."""
+    rng = np.random.default_rng(0)
+    X = rng.random((20, 9)) if "float" in dtype else rng.integers(0, 2, (20, 9))
+    if dtype == "int64":
+        X = X * (2**24 + 1)  # rounded to float32 before the division
+    X = X.astype(dtype)
+    scaler = PixelScaler(pixel_max).fit(X)
+    (scaled,) = run(skl2onnx.to_onnx(scaler, X[:1]), X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # values beyond pixel_max, and overflow
+        expected = scaler.transform(X)
+    assert scaled.dtype == expected.dtype
+    np.testing.assert_array_equal(scaled, expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (["ada", "bob", "Zoë"], object),
+        ([-5, 0, 2**62], np.int64),
+        (np.array([1, 2, 255], dtype=np.uint8), np.int64),
+        ([1.0, 2.0, 4.0], np.int64),
+        ([False, True], np.int64),
+        (["9", "10"], object),
+        ([7], np.int64),
+    ],
+)
+def test_labels_come_back(digits, labels, dtype):
+    """Three classes, two or one; strings, and numbers as int64; the metadata name the columns."""
+    X = digits[0]
+    y = np.array(labels)[np.arange(len(X)) % len(labels)]
+    ann = small_ann().fit(X, y)
+    onnx_model = to_onnx(ann)
+    assert_same(ann, onnx_model, X)
+    assert run(onnx_model, X)[0].dtype == dtype
+    (classes,) = onnx_model.metadata_props
+    assert classes.key == "classes"
+    assert json.loads(classes.value) == ann.classes_.tolist()
+
+
+def test_labels_beyond_int64_are_an_error(digits):
+    """ONNX has no type for them."""
+    y = np.array([1, 2**63 + 1], dtype=np.uint64)[np.arange(len(digits[0])) % 2]
+    with pytest.raises(ValueError, match=r"must be strings or integers\. Got \[1, 9223372036854"):
+        to_onnx(small_ann().fit(digits[0], y))
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 7])
+def test_a_batch_may_have_any_number_of_rows(pipeline, pixels, n_rows):
+    """Also none; each row gets what it gets among others."""
+    X = pixels[0]
+    onnx_model = to_onnx(pipeline, dtype="uint8")
+    labels, probabilities = run(onnx_model, X[:n_rows])
+    assert probabilities.shape == (n_rows, 10)
+    np.testing.assert_array_equal(labels, pipeline.predict(X)[:n_rows])
+
+
+def test_the_model_is_plain_onnx(pipeline):
+    """It passes onnx's checks, needs but the standard operators, and comes out equal again."""
+    onnx_model = to_onnx(pipeline)
+    onnx.checker.check_model(onnx_model, full_check=True)
+    assert [domain.domain for domain in onnx_model.opset_import] == [""]
+    assert [value.name for value in onnx_model.graph.output] == ["label", "probabilities"]
+    assert onnx_model.SerializeToString() == to_onnx(pipeline).SerializeToString()
+
+
+def test_the_file_is_the_model(pipeline, pixels, tmp_path):
+    """What is written is what is returned, and what was there is replaced."""
+    path = tmp_path / "digits.onnx"
+    path.write_bytes(b"old")
+    onnx_model = to_onnx(pipeline, path)
+    assert path.read_bytes() == onnx_model.SerializeToString()
+    assert list(tmp_path.iterdir()) == [path]
+    assert_same(pipeline, onnx.load(path), pixels[0].astype(np.float32))
+
+
+def test_a_loaded_model_is_exported_to_the_same_bytes(pipeline, tmp_path):
+    """A model file loses nothing of what ONNX needs."""
+    save_model(pipeline, tmp_path / "digits.skops")
+    loaded = load_model(tmp_path / "digits.skops")
+    assert to_onnx(loaded).SerializeToString() == to_onnx(pipeline).SerializeToString()
+
+
+def test_export_leaves_the_model_as_it_was(pipeline, pixels):
+    """Predictions are the same bits afterwards."""
+    before = pipeline.predict_proba(pixels[0])
+    to_onnx(pipeline)
+    np.testing.assert_array_equal(pipeline.predict_proba(pixels[0]), before)
+
+
+def composites():
+    """Make models of scikit-learn that hold a DigitANN."""
+    plain = make_pipeline(PixelScaler(), small_ann())
+    scalers = make_pipeline(PixelScaler(), StandardScaler())
+    other = make_pipeline(StandardScaler(), LogisticRegression(max_iter=50, tol=1.0))
+    return {
+        "standard scaler": make_pipeline(StandardScaler(), small_ann(label_smoothing=0.1)),
+        "nested pipeline": make_pipeline(scalers, small_ann()),
+        "search": GridSearchCV(plain, {"digitann__dropout": [0.0, 0.1]}, cv=2),
+        "vote": VotingClassifier(
+            [("ann", plain), ("other", other)], voting="soft", flatten_transform=False
+        ),
+        "calibration": make_pipeline(PixelScaler(), CalibratedClassifierCV(small_ann(), cv=2)),
+    }
+
+
+@pytest.mark.parametrize("name", composites())
+def test_models_that_hold_a_digit_ann_predict_the_same(pixels, name):
+    """skl2onnx takes DigitANN for one of scikit-learn's classifiers, whatever holds it."""
+    X, y = pixels[0].astype(np.float32), pixels[1].astype(str)
+    model = composites()[name].fit(X, y)
+    assert_same(model, skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}), X, 5e-6)
+
+
+def test_binary_calibration_takes_the_decision_function(digits):
+    """Calibration of two classes sees the difference of the logits, as scikit-learn's does."""
+    X, y = digits[0], digits[1] > 4
+    model = CalibratedClassifierCV(small_ann(), cv=2).fit(X, y)
+    assert_same(model, skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}), X)
+
+
+@pytest.mark.parametrize("name", ["standard scaler", "nested pipeline"])
+def test_any_pipeline_that_ends_in_a_digit_ann_is_exported(pixels, name):
+    """Also with steps of scikit-learn."""
+    X, y = pixels[0].astype(np.float32), pixels[1]
+    model = composites()[name].fit(X, y)
+    assert_same(model, to_onnx(model), X, 5e-6)
+
+
+@pytest.mark.parametrize("idle", [None, "passthrough"])
+def test_steps_that_do_nothing_are_left_out(pixels, idle):
+    """Also the first, and those of nested pipelines."""
+    X, y = pixels
+    inner = Pipeline([("idle", idle), ("scaler", PixelScaler())])
+    model = Pipeline([("idle", idle), ("inner", inner), ("ann", small_ann())]).fit(X, y)
+    onnx_model = to_onnx(model, dtype="uint8")
+    assert_same(model, onnx_model, X)
+    assert onnx_model.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 784
+
+
+def test_skl2onnx_gives_dicts_unless_told_otherwise(pipeline, pixels):
+    """The usual options of skl2onnx do what its users expect."""
+    X = pixels[0]
+    P = pipeline.predict_proba(X)
+
+    labels, dicts = run(skl2onnx.to_onnx(pipeline, X[:1]), X)
+    np.testing.assert_array_equal(labels, pipeline.predict(X))
+    assert list(dicts[0]) == list(range(10))
+    np.testing.assert_allclose([list(row.values()) for row in dicts], P, rtol=0, atol=1e-6)
+
+    assert_same(pipeline, skl2onnx.to_onnx(pipeline, X[:1], options={"zipmap": False}), X)
+
+    columns = run(skl2onnx.to_onnx(pipeline, X[:1], options={"zipmap": "columns"}), X)[1:]
+    np.testing.assert_allclose(np.stack(columns, axis=1), P, rtol=0, atol=1e-6)
+
+    options = {"zipmap": False, "output_class_labels": True}
+    classes = run(skl2onnx.to_onnx(pipeline, X[:1], options=options), X)[2]
+    np.testing.assert_array_equal(classes, pipeline.classes_)
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 10])
+def test_raw_scores_are_the_decision_function(pixels, n_classes):
+    """For two classes there is a column for either, the second of which is scikit-learn's."""
+    X, y = pixels[0], pixels[1] % n_classes
+    model = make_pipeline(PixelScaler(), small_ann()).fit(X, y)
+    options = {id(model[-1]): {"zipmap": False, "raw_scores": True}}
+    labels, scores = run(skl2onnx.to_onnx(model, X[:1], options=options), X)
+    np.testing.assert_array_equal(labels, model.predict(X))
+    expected = model.decision_function(X)
+    if n_classes == 2:
+        expected = np.stack([-expected, expected], axis=1)
+    np.testing.assert_allclose(scores, expected.reshape(len(X), -1), rtol=0, atol=1e-5)
+
+
+def test_nocl_gives_indices_for_labels(digits):
+    """Option nocl leaves the labels' strings out of the file."""
+    names = np.array(["ada", "bob", "cid"])
+    ann = small_ann().fit(digits[0], names[digits[1] % 3])
+    options = {id(ann): {"nocl": True, "zipmap": False}}
+    onnx_model = skl2onnx.to_onnx(ann, digits[0][:1], options=options)
+    labels, _ = run(onnx_model, digits[0])
+    np.testing.assert_array_equal(names[labels], ann.predict(digits[0]))
+    assert b"ada" not in onnx_model.SerializeToString()
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17, 21])
+def test_every_usual_opset_is_a_target(pipeline, pixels, opset):
+    """skl2onnx's target_opset is followed."""
+    X = pixels[0]
+    onnx_model = skl2onnx.to_onnx(pipeline, X[:1], target_opset=opset, options={"zipmap": False})
+    assert {domain.domain: domain.version for domain in onnx_model.opset_import}[""] == opset
+    onnx.checker.check_model(onnx_model, full_check=True)
+    assert_same(pipeline, onnx_model, X)
+
+
+@pytest.mark.parametrize("model", [small_ann(), make_digit_pipeline()])
+def test_an_unfitted_model_is_an_error(pixels, model):
+    """By either way."""
+    with pytest.raises(NotFittedError, match="not fitted"):
+        to_onnx(model)
+    with pytest.raises(NotFittedError, match="not fitted"):
+        skl2onnx.to_onnx(model, pixels[0][:1], options={"zipmap": False})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [DigitANN, "digits.skops", make_pipeline(PixelScaler()), GridSearchCV(small_ann(), {}), None],
+)
+def test_what_is_no_digit_model_is_an_error(model):
+    """The error shows what was given, and what to give of a search."""
+    with pytest.raises(TypeError, match=r"(?s)must be a fitted DigitANN.*Got .*best_estimator_"):
+        to_onnx(model)
+
+
+def test_a_row_type_that_is_none_is_an_error(pipeline):
+    """The error names the types that there are."""
+    with pytest.raises(ValueError, match=r"dtype must be one of \['float32', .*Got 'int8'"):
+        to_onnx(pipeline, dtype="int8")
+
+
+def test_a_step_that_takes_no_such_rows_is_an_error(pixels):
+    """skl2onnx has no uint8 for scikit-learn's scalers; the error says what to change."""
+    model = make_pipeline(StandardScaler(), small_ann()).fit(*pixels)
+    with pytest.raises(ValueError, match=r"no rows of dtype='uint8'.*Try another dtype.*Scaler"):
+        to_onnx(model, dtype="uint8")
+
+
+@pytest.mark.parametrize("width", [783, 785])
+def test_rows_of_another_width_are_an_error(pipeline, width):
+    """skl2onnx is told, rather than the runtime later."""
+    with pytest.raises(ValueError, match=rf"takes one input of shape \[None, 784\].*{width}"):
+        skl2onnx.to_onnx(pipeline, np.zeros((1, width), dtype=np.uint8))
+
+
+def test_finding_the_writing_in_an_image_is_no_onnx(pipeline, pixels):
+    """DigitImageNormalizer says what to export instead, and that is the rest of the pipeline."""
+    images = 255 - pixels[0][:20].reshape(-1, 28, 28)
+    reader = Pipeline([("image", DigitImageNormalizer().fit(images)), *pipeline.steps])
+    with pytest.raises(TypeError, match=r"DigitImageNormalizer cannot become ONNX.*pipeline\[1:\]"):
+        to_onnx(reader)
+    rows = reader[:1].transform(images)
+    labels, _ = run(to_onnx(reader[1:], dtype="uint8"), rows)
+    np.testing.assert_array_equal(labels, reader.predict(images))
+
+
+def test_a_place_that_cannot_be_written_is_an_error(pipeline, tmp_path):
+    """The system's own."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        to_onnx(pipeline, tmp_path / "nowhere" / "digits.onnx")
+
+
+@pytest.mark.parametrize("package", ["skl2onnx", "onnxruntime"])
+def test_a_missing_extra_says_what_to_install(monkeypatch, package):
+    """The import fails with the command for pip."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "sk_digits.onnx")
+    with pytest.raises(ImportError, match=r'pip install "sk-digits\[onnx\]"'):
+        importlib.import_module("sk_digits.onnx")
+
+
+@pytest.mark.mnist
+def test_the_recipe_predicts_the_same_on_mnist(mnist_home):
+    """2,000 unseen images: all labels equal, probabilities within 1e-6, from uint8 and float32."""
+    X, y = fetch_mnist(return_X_y=True)
+    model = make_digit_pipeline(max_epochs=2, random_state=0).fit(X[:10_000], y[:10_000])
+    unseen = X[10_000:]
+    assert model.score(unseen, y[10_000:]) > 0.9
+    assert_same(model, to_onnx(model, dtype="uint8"), unseen)
+    assert_same(model, to_onnx(model), unseen.astype(np.float32))
