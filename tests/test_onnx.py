@@ -362,7 +362,7 @@ def test_a_missing_extra_says_what_to_install(monkeypatch, package):
 def test_the_recipe_predicts_the_same_on_mnist(mnist_home):
     """2,000 unseen images: all labels equal, probabilities within 1e-6, from uint8 and float32."""
     X, y = fetch_mnist(return_X_y=True)
-    model = make_digit_pipeline(max_epochs=2, random_state=0).fit(X[:10_000], y[:10_000])
+    model = make_digit_pipeline(max_epochs=1, random_state=0).fit(X[:10_000], y[:10_000])
     unseen = X[10_000:]
     assert model.score(unseen, y[10_000:]) > 0.9
     assert_same(model, to_onnx(model, dtype="uint8"), unseen)
