@@ -13,7 +13,7 @@ from numpydoc.validate import validate
 import sk_digits
 
 ROOT = Path(__file__).parents[1]
-MODULES = ("sk_digits", "sk_digits.datasets", "sk_digits.displays")
+MODULES = ("sk_digits", "sk_digits.datasets", "sk_digits.displays", "sk_digits.onnx")
 EXEMPT = {
     "ES01",  # a summary that says all needs no more
     "SA01",  # not everything has a relative
