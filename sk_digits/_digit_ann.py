@@ -148,17 +148,17 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     net_ : skorch.NeuralNetClassifier
         The net below, on class indices, with its `history_` and its torch `module_`.
 
+    See Also
+    --------
+    sk_digits.make_digit_pipeline : A pixel scaler and this classifier in one pipeline.
+    sklearn.neural_network.MLPClassifier : The perceptron of scikit-learn itself.
+
     Notes
     -----
     Callbacks of :mod:`sklearn.callback` see a fit as a task with an epoch as each subtask. One that
     returns True at the end of an epoch ends the fit there. They are given the rows and labels as
     passed to `fit`, less those of weight 0, and if they ask for it, a classifier of its own with
     the weights that the fit would keep if it ended now.
-
-    See Also
-    --------
-    sk_digits.make_digit_pipeline : A pixel scaler and this classifier in one pipeline.
-    sklearn.neural_network.MLPClassifier : The perceptron of scikit-learn itself.
 
     References
     ----------
