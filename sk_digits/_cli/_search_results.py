@@ -143,7 +143,7 @@ def _style_cost_axis(axes: Any, costs: NDArray[Any]) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if is_wide else (1, 2, 3, 5)))
     formatter: Any = EngFormatter(sep="") if costs.min() >= 1000 else "{x:g}"
     axes.xaxis.set_major_formatter(formatter)
-    axes.margins(x=0.2, y=0.1)
+    axes.margins(x=0.35, y=0.1)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED)
     axes.tick_params(colors=MUTED)
