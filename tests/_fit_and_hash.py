@@ -1,6 +1,6 @@
-"""Train in a process of its own, and print the SHA-256 of the weights and what else came of it.
+"""Train in a process of its own, and print SHA-256 sums of weights.
 
-python tests/_fit_and_hash.py [CHECKPOINT_FOLDER [EPOCH_TO_DIE_AFTER]]
+python tests/_fit_and_hash.py CHECKPOINT_FOLDER [EPOCH_TO_DIE_AFTER]
 """
 
 import json
@@ -44,16 +44,14 @@ def train(precision, callbacks=None) -> DigitANN:
 
 
 def main() -> None:
-    """Train, and print."""
-    folder, epoch = [*sys.argv[1:], None, None][:2]
-    if folder is not None:
-        callbacks = [TrainingCheckpoint(folder), *([Die(int(epoch))] if epoch else [])]
-        print(json.dumps(sha256_of(train("float32", callbacks))))
-        return
+    """Train, print, and train once more with a checkpoint."""
     before = world()
     shas = {precision: sha256_of(train(precision)) for precision in PRECISIONS}
     changed = [name for name, value in world().items() if value != before[name]]
-    print(json.dumps({"sha256": shas, "changed": changed}))
+    print(json.dumps({"sha256": shas, "changed": changed}), flush=True)
+    folder, *epoch = sys.argv[1:]
+    callbacks = [TrainingCheckpoint(folder), *(Die(int(n)) for n in epoch)]
+    print(json.dumps(sha256_of(train("float32", callbacks))))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import _fit_and_hash
 import numpy as np
@@ -20,37 +19,40 @@ from sk_digits import DigitANN, TrainingCheckpoint
 SMALL = {"hidden_layer_sizes": (32,), "max_epochs": 4, "random_state": 0}
 
 
-def start(*arguments, hash_seed):
-    """Start an interpreter that trains."""
-    script = Path(_fit_and_hash.__file__)
-    return subprocess.Popen(
-        [sys.executable, str(script), *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
-    )
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """Give what two fresh interpreters print: one that is killed, and one that goes on."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    results = [
+        subprocess.run(
+            [sys.executable, _fit_and_hash.__file__, folder, *epoch],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=False,
+        )
+        for seed, epoch in (("1", ["2"]), ("2", []))
+    ]
+    assert [result.returncode for result in results] == [-signal.SIGKILL, 0]
+    lines = [result.stdout.splitlines() for result in results]
+    assert [len(one) for one in lines] == [1, 2]
+    return [json.loads(line) for one in lines for line in one]
 
 
-def test_every_process_gives_the_same_bits():
-    """Fresh interpreters with other seeds of str hashes give this one's SHA-256 of weights.
-
-    The first fit of a process, which imports much of torch, leaves the world alone there, too.
-    """
-    processes = [start(hash_seed=seed) for seed in (1, 2)]
+def test_every_process_gives_the_same_bits(printed):
+    """Fresh interpreters with other seeds of str hashes give this one's SHA-256 of weights."""
     here = {name: sha256_of(_fit_and_hash.train(name)) for name in _fit_and_hash.PRECISIONS}
-    outputs = [process.communicate()[0] for process in processes]
-    assert len(set(here.values())) == len(here)
-    for output in outputs:
-        assert json.loads(output) == {"sha256": here, "changed": []}
+    assert len(set(here.values())) == 2
+    assert [one["sha256"] for one in printed[:2]] == [here, here]
 
 
-def test_a_training_resumed_in_another_process_gives_the_same_bits(tmp_path):
-    """Killed in one interpreter, resumed in another, with another seed of hashes: one SHA-256."""
-    with start(tmp_path, 2, hash_seed=1) as killed:
-        assert killed.wait() == -signal.SIGKILL
-    assert len(list(tmp_path.iterdir())) == 1
-    with start(tmp_path, hash_seed=2) as resumed:
-        sha = json.loads(resumed.stdout.read())
-    assert sha == sha256_of(_fit_and_hash.train("float32"))
+def test_the_first_fit_of_a_process_leaves_the_world_alone(printed):
+    """It imports much of torch, which leaves a warning filter behind if it may."""
+    assert [one["changed"] for one in printed[:2]] == [[], []]
+
+
+def test_a_training_resumed_in_another_process_gives_the_same_bits(printed):
+    """Killed in one interpreter, resumed in another with another seed of hashes: one SHA-256."""
+    assert printed[2] == printed[0]["sha256"]["float32"]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -270,7 +270,7 @@ def test_what_cannot_be_saved_leaves_the_world_alone(fitted, strange_world, tmp_
 LOADING_FAILURES = {
     "cut": (lambda content: content[:-100], ModelFileError, "no model file"),
     "changed": (
-        lambda content: content.replace(b"DigitANN", b"DigitXNN"),
+        lambda content: content.replace(b"ANN", b"XNN"),
         ModelFileError,
         "damaged",
     ),
