@@ -116,8 +116,8 @@ def test_other_numbers_of_threads_learn_as_well(digits):
     assert np.mean(labels[0] == labels[1]) > 0.98
 
 
-def test_a_checkpoint_and_callbacks_change_no_bit(digits, tmp_path):
-    """A training that is watched and saved gives the SHA-256 of one that is not."""
+def test_a_checkpoint_changes_no_bit(digits, tmp_path):
+    """A training that is saved after each epoch gives the SHA-256 of one that is not."""
     plain = DigitANN(**SMALL, dropout=0.2).fit(*digits)
     saved = DigitANN(**SMALL, dropout=0.2, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
     assert sha256_of(saved) == sha256_of(plain)

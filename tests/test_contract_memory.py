@@ -13,13 +13,13 @@ WIDE = {"hidden_layer_sizes": (1000,), "max_epochs": 1, "random_state": 0}  # 0.
 
 @pytest.fixture
 def data(digits):
-    """Give 200 rows."""
-    return digits[0][:200], digits[1][:200]
+    """Give 100 rows."""
+    return digits[0][:100], digits[1][:100]
 
 
 def growth(call, n_calls):
-    """Give the bytes a call by which this process grows: the slope over five parts of the calls."""
-    for _ in range(n_calls // 5):  # what is made but once
+    """Give the bytes a call by which this process grows, in the median of five parts."""
+    for _ in range(n_calls // 2):  # what is made but once, and pools that fill
         call()
     sizes = []
     for _ in range(6):
@@ -36,13 +36,13 @@ def test_trainings_take_no_more_memory_each_time(data, method, params):
     """A fit leaves less than a tenth of its weights behind."""
     ann = DigitANN(**WIDE, **params)
     classes = {"classes": range(10)} if method == "partial_fit" else {}
-    assert growth(lambda: getattr(ann, method)(*data, **classes), 30) < 30_000
+    assert growth(lambda: getattr(ann, method)(*data, **classes), 40) < 30_000
 
 
 def test_predictions_take_no_more_memory_each_time(data):
-    """A prediction of 200 rows leaves less than a tenth of its probabilities behind."""
+    """A prediction of 100 rows leaves less than a tenth of its probabilities behind."""
     ann = DigitANN(**WIDE).fit(*data)
-    assert growth(lambda: ann.predict_proba(data[0]), 2000) < 800
+    assert growth(lambda: ann.predict_proba(data[0]), 500) < 400
 
 
 def test_failed_calls_take_no_more_memory_each_time(data):
@@ -58,12 +58,12 @@ def test_failed_calls_take_no_more_memory_each_time(data):
         with pytest.raises(ValueError, match="diverged"):
             ann.set_params(lr=1e30, warm_start=True).fit(X, y)
 
-    assert growth(fail, 30) < 30_000
+    assert growth(fail, 40) < 30_000
 
 
 def test_the_measure_sees_what_is_kept(data):
     """Were each fitted classifier, or each result, kept, it would be seen."""
     kept = []
-    assert growth(lambda: kept.append(DigitANN(**WIDE).fit(*data)), 30) > 200_000
+    assert growth(lambda: kept.append(DigitANN(**WIDE).fit(*data)), 40) > 200_000
     ann = kept[0]
-    assert growth(lambda: kept.append(ann.predict_proba(data[0])), 2000) > 4_000
+    assert growth(lambda: kept.append(ann.predict_proba(data[0])), 500) > 2_000
