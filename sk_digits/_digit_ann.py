@@ -10,13 +10,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_digits import _parameters
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches
 from sk_digits._early_stopper import EarlyStopper
+from sk_digits._filters_lock import filters_lock
 from sk_digits._fit_tasks import FitTasks
 from sk_digits._net import PREDICT_BATCH, DigitNet
 from sk_digits._net_state import build_net, copy_net, load_arrays, net_from_arrays, net_to_arrays
@@ -29,6 +31,7 @@ from sk_digits._rows import (
     weight_classes,
 )
 from sk_digits._transaction import unchanged_on_error
+from sk_digits._validation import compute, validate
 
 
 def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
@@ -43,11 +46,11 @@ def _fitted_attributes(
 ) -> dict[str, Any]:
     """Give what a fit that trained `net` leaves in the classifier."""
     curve = [row["train_loss"] for row in net.history]
-    fitted = {"net_": net, "classes_": classes, "loss_curve_": curve, "n_iter_": len(curve)}
+    fitted = {"classes_": classes, "loss_curve_": curve, "n_iter_": len(curve)}
     if stopper is not None:
         scores = [row["valid_acc"] for row in net.history if "valid_acc" in row]
         fitted |= {"validation_scores_": scores, "best_validation_score_": stopper.best_score}
-    return fitted
+    return fitted | {"net_": net}  # last: with it a classifier is fitted, also for other threads
 
 
 class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -433,10 +436,39 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         log_odds = _difference(logits, logits.max(axis=1, keepdims=True))
         return log_odds - np.log(np.exp(log_odds).sum(axis=1, keepdims=True))
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Give the accuracy: the share of rows whose label is predicted.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,)
+            Labels.
+        sample_weight : array-like of shape (n_rows,) or None, default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Accuracy, from 0 to 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`; also if `y` or `sample_weight` is not as described.
+        """
+        # As ClassifierMixin has it, but one thread at a time: it changes warning filters.
+        predicted, y, sample_weight = self.predict(X), compute(y), compute(sample_weight)
+        with filters_lock:
+            return accuracy_score(y, predicted, sample_weight=sample_weight)
+
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
         with np.errstate(over="ignore"):  # what does not fit into the type is found, and an error
-            rows: Any = validate_data(
+            rows: Any = validate(
                 self,
                 as_numpy(X),
                 reset=False,
@@ -545,6 +577,10 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 device = torch.device("cpu")
             state = state | {"net_": net_from_arrays(state["net_"], device)}
         super().__setstate__(state)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn that what the first lines of a fit set is not yet a fit."""
+        return hasattr(self, "net_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

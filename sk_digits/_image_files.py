@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from sk_digits._filters_lock import filters_lock
+
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 
 # Each a decoder that strangers' bytes may reach; those for PostScript, PDF and the like are not.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
-
-_quiet = threading.Lock()
 
 
 class ImageFileError(ValueError):
@@ -45,11 +44,8 @@ class ImageFileError(ValueError):
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep Pillow's warnings, of files that are read all the same or refused, from the user.
-
-    Filters belong to the process: the lock keeps two threads in here from restoring each other's.
-    """
-    with _quiet, warnings.catch_warnings():
+    """Keep Pillow's warnings, of files that are read all the same or refused, from the user."""
+    with filters_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

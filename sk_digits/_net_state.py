@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
 
 from sk_digits._augmentation import RandomWarp
+from sk_digits._filters_lock import filters_lock
 from sk_digits._mlp import MLP
 from sk_digits._net import DigitNet
 
@@ -59,7 +61,9 @@ def build_net(
         training=training,
         **net_params,
     )
-    return net.initialize()
+    # The first optimizer of a process imports much of torch, which leaves a warning filter behind.
+    with filters_lock, warnings.catch_warnings():
+        return net.initialize()
 
 
 def net_to_arrays(net: DigitNet) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sk_digits._digit_ann import DigitANN
+from sk_digits._filters_lock import filters_lock
 from sk_digits._model_file import (
     FORMAT_NEEDS,
     FORMAT_VERSION,
@@ -217,13 +218,14 @@ def _saved_form(model: Any, where: str, keep_optimizer: bool, is_last: bool) -> 
 
 def _to_members(saved: Any) -> dict[str, bytes]:
     """Let skops write a model, and drop its object ids: equal models give equal bytes."""
-    # Imported here, for it imports all of scikit-learn; loading does without.
-    from skops.io import dumps
+    with filters_lock:  # skops changes them
+        # Imported here, for it imports all of scikit-learn; loading does without.
+        from skops.io import dumps
 
-    try:
-        content = dumps(saved)
-    except Exception as error:  # what an attribute's own methods raise
-        raise ValueError(f"The model does not fit into a model file: {error}") from error
+        try:
+            content = dumps(saved)
+        except Exception as error:  # what an attribute's own methods raise
+            raise ValueError(f"The model does not fit into a model file: {error}") from error
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read("schema.json"))
         arrays: list[bytes] = []

@@ -14,11 +14,13 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_digits._dtypes import float_types
+from sk_digits._filters_lock import filters_lock
 from sk_digits._pixel_maxima import guess_pixel_max
 from sk_digits._transaction import unchanged_on_error
+from sk_digits._validation import compute, validate
 
 Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
 
@@ -180,7 +182,9 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         # Not validate_data: what transform returns has lost the names that it would ask for.
-        pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
+        X = compute(X)
+        with filters_lock:
+            pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
         if pixels.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {pixels.shape[1]} features, but PixelScaler is expecting "
@@ -212,9 +216,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
-        return validate_data(
-            self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
-        )
+        return validate(self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X))
 
     def _warn_of_other_units(self, X: Any) -> None:
         values = X.data if sp.issparse(X) else X

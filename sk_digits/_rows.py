@@ -12,10 +12,12 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from sk_digits._batches import as_tensor
 from sk_digits._dtypes import float_types
+from sk_digits._filters_lock import filters_lock
+from sk_digits._validation import compute, validate
 
 # Whole weights of a higher mean are taken as ratios: a fit should not last forever by surprise.
 MAX_MEAN_COPIES = 100
@@ -74,7 +76,7 @@ def check_rows(
     """Validate rows and make them dense, in a type or by the rule; drop those of weight 0."""
     X, y = as_numpy(X), as_numpy(y)
     with np.errstate(over="ignore"):  # what does not fit into the type is found, and an error
-        X, y = validate_data(
+        X, y = validate(
             estimator,
             X,
             y,
@@ -83,13 +85,14 @@ def check_rows(
             dtype=float_types(X) if dtype is None else dtype,
             order="C",
         )
-    check_classification_targets(y)
+    with filters_lock:
+        check_classification_targets(y)
     rows = Rows(X.toarray() if sp.issparse(X) else X, y, None)
     if sample_weight is None:
         return rows
-    weight = _check_sample_weight(
-        as_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
-    )
+    weight = compute(as_numpy(sample_weight))
+    with filters_lock:
+        weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
     rows = rows._replace(weight=weight)
     return rows if weight.all() else rows.take(weight > 0)
 
@@ -135,9 +138,10 @@ def _weights_by_index(class_weight: Any, classes: NDArray[Any], rows: Rows) -> N
     weights = np.ones(len(classes))
     if class_weight == "balanced":
         present = np.unique(rows.y)
-        weights[present] = compute_class_weight(
-            "balanced", classes=present, y=rows.y, sample_weight=rows.weight
-        )
+        with filters_lock:
+            weights[present] = compute_class_weight(
+                "balanced", classes=present, y=rows.y, sample_weight=rows.weight
+            )
         return weights
     # Not by compute_class_weight, which looks up the labels "0" and "1" as the ints 0 and 1.
     labels = classes.tolist()
@@ -161,7 +165,8 @@ def hold_out(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, R
             f"{counts.min()} of the rarest class, and validation_fraction={validation_fraction!r} "
             f"holds out {n_held_out}."
         )
-    parts = train_test_split(
-        np.arange(n_rows), test_size=n_held_out, stratify=rows.y, random_state=seed
-    )
+    with filters_lock:
+        parts = train_test_split(
+            np.arange(n_rows), test_size=n_held_out, stratify=rows.y, random_state=seed
+        )
     return rows.take(parts[0]), rows.take(parts[1])

@@ -25,6 +25,8 @@ def unchanged_on_error(estimator: object) -> Iterator[dict[str, Any]]:
     try:
         yield before
     except BaseException:
-        vars(estimator).clear()
+        # Never without what it had: other threads may be predicting.
         vars(estimator).update(before)
+        for name in vars(estimator).keys() - before.keys():
+            delattr(estimator, name)
         raise

@@ -178,21 +178,6 @@ def test_permutation_importance_knows_empty_from_inked_pixels(data):
 # Threads
 
 
-def test_two_fits_at_once_equal_the_same_two_in_sequence(data):
-    """Fits in two threads share nothing: bit for bit the weights of one after the other."""
-    X, y = data[0] / 16, data[1]
-    params = SMALL | {"dropout": 0.3, "batch_norm": True, "batch_size": 32}
-
-    def weights(seed):
-        ann = DigitANN(**params | {"random_state": seed}).fit(X, y)
-        return [t.numpy().tobytes() for t in ann.net_.module_.state_dict().values()]
-
-    in_sequence = [weights(seed) for seed in (0, 1)]
-    with ThreadPoolExecutor(2) as pool:
-        at_once = list(pool.map(weights, (0, 1)))
-    assert at_once == in_sequence
-
-
 def test_predictions_from_several_threads_equal_those_from_one(data):
     """One fitted classifier serves many threads at once, also while another one trains."""
     X, y = data[0] / 16, data[1]

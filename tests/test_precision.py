@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from sk_digits import DigitANN, _parameters
 
@@ -61,20 +60,3 @@ def test_auto_is_bfloat16_on_processors_with_units_for_it(digits, monkeypatch, h
     monkeypatch.setattr(_parameters, "has_bfloat16_units", lambda: has_units)
     ann = DigitANN((16,), max_epochs=1, precision="auto", device="cpu").fit(*digits)
     assert ann.net_.bfloat16 == has_units
-
-
-def test_torchs_settings_stay(digits):
-    """Autocast, its type and the precision of float32 products are as before the fit."""
-
-    def settings():
-        return (
-            torch.is_autocast_enabled("cpu"),
-            torch.get_autocast_dtype("cpu"),
-            torch.get_float32_matmul_precision(),
-            torch.get_num_threads(),
-            torch.is_grad_enabled(),
-        )
-
-    before = settings()
-    _ann("bfloat16").fit(*digits)
-    assert settings() == before

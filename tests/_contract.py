@@ -1,0 +1,55 @@
+"""What the tests of the contract measure: the state of the process, a model's bits, memory."""
+
+import hashlib
+import os
+import pickle
+import random
+import signal
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+def world():
+    """Give everything global that a call could disturb."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global one is meant
+    return {
+        "numpy": (kind, keys.tobytes(), *rest),
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "python": random.getstate(),
+        "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "autocast": (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
+        "dtype": torch.get_default_dtype(),
+        "matmul": torch.get_float32_matmul_precision(),
+        "deterministic": (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        "filters": list(warnings.filters),
+        "showwarning": warnings.showwarning,
+        "errors": np.geterr(),
+        "sigint": signal.getsignal(signal.SIGINT),
+    }
+
+
+def sha256_of(ann):
+    """Give the SHA-256 of a classifier's weights, batch norm's statistics included."""
+    digest = hashlib.sha256()
+    for name, tensor in ann.net_.module_.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def state_of(model):
+    """Give all of a model that can change: its pickle, which holds every weight."""
+    return pickle.dumps(model)
+
+
+def resident_bytes():
+    """Give the physical memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
