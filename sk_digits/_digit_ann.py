@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Self
 
 import numpy as np
@@ -10,10 +9,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_digits import _parameters
+from sk_digits._arguments import check_floats, naming
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches
 from sk_digits._early_stopper import EarlyStopper
@@ -22,13 +23,16 @@ from sk_digits._net import PREDICT_BATCH, DigitNet
 from sk_digits._net_state import build_net, copy_net, load_arrays, net_from_arrays, net_to_arrays
 from sk_digits._rows import (
     Rows,
-    as_numpy,
     check_rows,
     encode,
     hold_out,
+    read_classes,
+    read_features,
+    read_labels,
+    read_weights,
     weight_classes,
 )
-from sk_digits._transaction import unchanged_on_error
+from sk_digits._transaction import AtomicParams, unchanged_on_error
 
 
 def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
@@ -50,7 +54,7 @@ def _fitted_attributes(
     return fitted
 
 
-class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
     """Multilayer perceptron classifier: PyTorch trained by skorch behind scikit-learn's interface.
 
     `fit` trains fully connected layers with a softmax output by AdamW on the cross-entropy, in
@@ -327,7 +331,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             dtype = None if first else self.net_.architecture["dtype"]
             rows = check_rows(self, X, y, sample_weight, reset=first, dtype=dtype)
             shown = self._rows_to_show(rows)
-            known = self.classes_ if classes is None else np.unique(as_numpy(classes))
+            known = self.classes_ if classes is None else read_classes(classes)
             rows = weight_classes(encode(rows, known), self.class_weight, known)
             net = self._build_net(rows, known, _parameters.draw_seed(self.random_state), "constant")
             if not first:
@@ -433,17 +437,41 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         log_odds = _difference(logits, logits.max(axis=1, keepdims=True))
         return log_odds - np.log(np.exp(log_odds).sum(axis=1, keepdims=True))
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Give the accuracy: the share of rows that are labelled right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,)
+            Labels.
+        sample_weight : array-like of shape (n_rows,) or None, default=None
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        float
+            Accuracy in [0, 1].
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`; also if `y` or `sample_weight` is not as described.
+        """
+        predicted = self.predict(X)
+        labels = read_labels(y, len(predicted))
+        weight = None if sample_weight is None else read_weights(sample_weight, predicted)
+        if weight is not None:
+            weight = weight / weight.max()  # else a sum may overflow
+        with naming("y"):  # whose labels may be of another kind than those of the training
+            return float(accuracy_score(labels, predicted, sample_weight=weight))
+
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
-        with np.errstate(over="ignore"):  # what does not fit into the type is found, and an error
-            rows: Any = validate_data(
-                self,
-                as_numpy(X),
-                reset=False,
-                accept_sparse="csr",
-                dtype=self.net_.architecture["dtype"],
-                order="C",
-            )
+        rows = read_features(self, X, reset=False, dtype=self.net_.architecture["dtype"])
         logits = self.net_.logits(rows)
         if not np.isfinite(logits).all():
             raise ValueError(
@@ -453,6 +481,8 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return logits
 
     def _check_params(self) -> None:
+        params = self.get_params(deep=False)
+        check_floats("DigitANN", {name: params[name] for name in _parameters.FLOATS})
         self._validate_params()
         _parameters.layer_widths(self.hidden_layer_sizes)
         _parameters.check_callbacks(self.callbacks)
@@ -471,7 +501,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             architecture,
             _parameters.training(params, architecture, device.type, lr_schedule),
             torch.Generator(device).manual_seed(seed),
-            list(copy.deepcopy(self.callbacks or ())),
+            _parameters.copy_callbacks(self.callbacks),
         )
 
     def _check_same_network(self, net: DigitNet, classes: NDArray[Any]) -> None:
