@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
 from torch.nn.functional import grid_sample, interpolate
+
+from sk_digits._arguments import check_floats
 
 
 @lru_cache(maxsize=16)
@@ -59,8 +61,8 @@ class RandomWarp:
         Standard deviation of the displacement field at its nodes, in either direction, as a
         fraction of the width.
     elastic_grid : int, default=5
-        Nodes of the field along either axis, 2 or more; between them it is interpolated by cubics.
-        More of them make strokes tremble, fewer bend the whole image.
+        Nodes of the field along either axis, from 2 to 32; between them it is interpolated by
+        cubics. More of them make strokes tremble, fewer bend the whole image.
     p : float, default=1.0
         Probability that an image is warped at all.
 
@@ -143,12 +145,13 @@ class RandomWarp:
 
     def check(self) -> None:
         """Raise ValueError if a parameter is not as documented."""
+        check_floats("RandomWarp", self.get_params())
         for name, value in self.get_params().items():
             is_number = isinstance(value, Real) and not isinstance(value, bool)
             if name == "elastic_grid":
                 valid, allowed = (
-                    isinstance(value, Integral) and int(value) >= 2,
-                    "an int of 2 or more",
+                    isinstance(value, Integral) and 2 <= int(value) <= 32,
+                    "an int from 2 to 32",
                 )
             elif name == "p":
                 valid, allowed = is_number and 0 <= value <= 1, "a number in [0, 1]"
@@ -173,7 +176,7 @@ class RandomWarp:
         dict
             Values by name.
         """
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name, as scikit-learn's estimators do.

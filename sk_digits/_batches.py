@@ -12,8 +12,13 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 def as_tensor(X: NDArray[Any], device: str) -> torch.Tensor:
-    """Share an array's memory with a tensor; a read-only one, which torch warns of, is copied."""
-    return torch.from_numpy(X if X.flags.writeable else X.copy()).to(device)
+    """Share an array's memory with a tensor; what torch does not take is copied.
+
+    It warns of read-only arrays, and refuses negative strides, which an array of one row may have
+    and still count as contiguous.
+    """
+    is_taken = X.flags.writeable and min(X.strides) >= 0
+    return torch.from_numpy(X if is_taken else X.copy()).to(device)
 
 
 class Batches:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sk_digits import _parameters
+from sk_digits._arguments import check_floats, naming
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches
 from sk_digits._early_stopper import EarlyStopper
@@ -24,14 +24,16 @@ from sk_digits._net import PREDICT_BATCH, DigitNet
 from sk_digits._net_state import build_net, copy_net, load_arrays, net_from_arrays, net_to_arrays
 from sk_digits._rows import (
     Rows,
-    as_numpy,
     check_rows,
     encode,
     hold_out,
+    read_classes,
+    read_features,
+    read_labels,
+    read_weights,
     weight_classes,
 )
-from sk_digits._transaction import unchanged_on_error
-from sk_digits._validation import compute, validate
+from sk_digits._transaction import AtomicParams, unchanged_on_error
 
 
 def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
@@ -53,7 +55,7 @@ def _fitted_attributes(
     return fitted | {"net_": net}  # last: with it a classifier is fitted, also for other threads
 
 
-class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
     """Multilayer perceptron classifier: PyTorch trained by skorch behind scikit-learn's interface.
 
     `fit` trains fully connected layers with a softmax output by AdamW on the cross-entropy, in
@@ -330,7 +332,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             dtype = None if first else self.net_.architecture["dtype"]
             rows = check_rows(self, X, y, sample_weight, reset=first, dtype=dtype)
             shown = self._rows_to_show(rows)
-            known = self.classes_ if classes is None else np.unique(as_numpy(classes))
+            known = self.classes_ if classes is None else read_classes(classes)
             rows = weight_classes(encode(rows, known), self.class_weight, known)
             net = self._build_net(rows, known, _parameters.draw_seed(self.random_state), "constant")
             if not first:
@@ -437,7 +439,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return log_odds - np.log(np.exp(log_odds).sum(axis=1, keepdims=True))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Give the accuracy: the share of rows whose label is predicted.
+        """Give the accuracy: the share of rows that are labelled right.
 
         Parameters
         ----------
@@ -446,12 +448,12 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_rows,)
             Labels.
         sample_weight : array-like of shape (n_rows,) or None, default=None
-            Weights of the rows.
+            Weights of the rows, not negative.
 
         Returns
         -------
         float
-            Accuracy, from 0 to 1.
+            Accuracy in [0, 1].
 
         Raises
         ------
@@ -460,22 +462,18 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             As for :meth:`decision_function`; also if `y` or `sample_weight` is not as described.
         """
-        # As ClassifierMixin has it, but one thread at a time: it changes warning filters.
-        predicted, y, sample_weight = self.predict(X), compute(y), compute(sample_weight)
-        with filters_lock:
-            return accuracy_score(y, predicted, sample_weight=sample_weight)
+        predicted = self.predict(X)
+        labels = read_labels(y, len(predicted))
+        weight = None if sample_weight is None else read_weights(sample_weight, predicted)
+        if weight is not None:
+            weight = weight / weight.max()  # else a sum may overflow
+        # Labels may be of another kind than those of the training.
+        with naming("y"), filters_lock:
+            return float(accuracy_score(labels, predicted, sample_weight=weight))
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
-        with np.errstate(over="ignore"):  # what does not fit into the type is found, and an error
-            rows: Any = validate(
-                self,
-                as_numpy(X),
-                reset=False,
-                accept_sparse="csr",
-                dtype=self.net_.architecture["dtype"],
-                order="C",
-            )
+        rows = read_features(self, X, reset=False, dtype=self.net_.architecture["dtype"])
         logits = self.net_.logits(rows)
         if not np.isfinite(logits).all():
             raise ValueError(
@@ -485,6 +483,8 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return logits
 
     def _check_params(self) -> None:
+        params = self.get_params(deep=False)
+        check_floats("DigitANN", {name: params[name] for name in _parameters.FLOATS})
         self._validate_params()
         _parameters.layer_widths(self.hidden_layer_sizes)
         _parameters.check_callbacks(self.callbacks)
@@ -503,7 +503,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             architecture,
             _parameters.training(params, architecture, device.type, lr_schedule),
             torch.Generator(device).manual_seed(seed),
-            list(copy.deepcopy(self.callbacks or ())),
+            _parameters.copy_callbacks(self.callbacks),
         )
 
     def _check_same_network(self, net: DigitNet, classes: NDArray[Any]) -> None:

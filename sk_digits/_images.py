@@ -16,15 +16,17 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sk_digits._arguments import as_readable, naming
 from sk_digits._digit_picture import read_digit
 from sk_digits._image_files import ImageFileError, describe
 from sk_digits._mnist_frame import SIDE
 from sk_digits._pictures import Picture, as_picture
+from sk_digits._transaction import AtomicParams
 
 ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 
 
-class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams, BaseEstimator):
     """Normalizer of pictures of single digits: photos, scans and drawings become MNIST's rows.
 
     It stands before :class:`PixelScaler` in a pipeline. In each picture it finds the writing,
@@ -126,6 +128,29 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         task.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes={})
         return self
 
+    def fit_transform(self, X: Any, y: object = None) -> NDArray[Any]:
+        """Bring pictures into MNIST's form, as :meth:`transform` does.
+
+        Parameters
+        ----------
+        X : sequence of images, or array-like of shape (n_images, n_pixels)
+            As for :meth:`transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_images, 784)
+            As of :meth:`transform`.
+
+        Raises
+        ------
+        ImageFileError, ValueError, OSError, TypeError
+            As :meth:`transform` does.
+        """
+        images = self._list_images(X)  # a generator gives them once
+        return self.fit(images).transform(images)
+
     def transform(self, X: Any) -> NDArray[Any]:
         """Bring pictures into MNIST's form.
 
@@ -206,6 +231,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         except (ValueError, TypeError) as error:
             raise ValueError(f"Image {index}: {error}") from error
 
+    @naming("X")
     def _list_images(self, X: Any) -> list[Any]:
         """Give the images one by one, from any form that they may come in."""
         if isinstance(X, ONE_IMAGE) or hasattr(X, "read"):
@@ -215,6 +241,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
             )
         if sp.issparse(X):
             raise TypeError("X is a sparse matrix; images are dense. Use X.toarray().")
+        X = as_readable(X, "X")
         if hasattr(X, "to_numpy"):  # a frame of flat rows, or a series of paths
             X = X.to_numpy()
         if not isinstance(X, np.ndarray):

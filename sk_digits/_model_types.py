@@ -222,7 +222,8 @@ def _build_normalizer(stored: Stored, where: str) -> Built:
     state = stored.state | params
     check_names(state, set(params), {"_sklearn_version", "_sklearn_output_config"})
     _check_output_container(state, where)
-    model = DigitImageNormalizer()
+    model = DigitImageNormalizer(**params)
+    model._check_params()
     model.__setstate__(state)
     return Built(model, 0, len(model.get_feature_names_out()))
 

@@ -135,14 +135,14 @@ class DigitNet(NeuralNetClassifier):
             "dataset_train": Dataset(X, y),
             "dataset_valid": None if validation is None else Dataset(validation.X, validation.y),
         }
-        rates = step_sizes(self.lr_schedule, self.lr, epochs * len(batches))
-        next_rates = iter(rates[self.epochs_done * len(batches) :])
+        n_steps, first = (n * len(batches) for n in (epochs, self.epochs_done))
+        rates = step_sizes(self.lr_schedule, self.lr, n_steps, first)
         while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
             if tasks is not None:
                 tasks.begin_epoch(self.epochs_done)
             start = time.perf_counter()
             self.notify("on_epoch_begin", **datasets)
-            self._train_epoch(batches, next_rates)
+            self._train_epoch(batches, rates)
             if validation is not None:
                 self._validate_epoch(validation)
             self.history.record("dur", time.perf_counter() - start)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import operator
+import sys
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
 
+from sk_digits._arguments import naming
 from sk_digits._augmentation import PRESETS, RandomWarp
 from sk_digits._mlp import ACTIVATIONS
 from sk_digits._steps import LR_SCHEDULES
@@ -25,13 +29,13 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "lr_schedule": [StrOptions(set(LR_SCHEDULES))],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "label_smoothing": [Interval(Real, 0, 1, closed="both")],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [Interval(Integral, 1, sys.maxsize, closed="both")],
+    "max_epochs": [Interval(Integral, 1, sys.maxsize, closed="both")],
     "augmentation": [StrOptions(set(PRESETS)), RandomWarp, None],
     "image_shape": [tuple, list, None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "n_iter_no_change": [Interval(Integral, 1, sys.maxsize, closed="both")],
     "tol": [Interval(Real, 0, None, closed="left")],
     "class_weight": [StrOptions({"balanced"}), dict, None],
     "warm_start": ["boolean"],
@@ -42,10 +46,15 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
 }
 
+# The parameters that are real numbers.
+FLOATS = ("dropout", "lr", "weight_decay", "label_smoothing", "validation_fraction", "tol")
+MAX_WEIGHTS = 2**38  # in float32 a terabyte
+
 
 def layer_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:
     """Turn the `hidden_layer_sizes` parameter into a tuple."""
-    widths = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object)).tolist()
+    with naming("hidden_layer_sizes"):
+        widths = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object)).tolist()
     if not all(isinstance(w, int | np.integer) and type(w) is not bool and w > 0 for w in widths):
         raise ValueError(
             "The 'hidden_layer_sizes' parameter of DigitANN must be a positive int or a sequence "
@@ -62,10 +71,10 @@ def resolve_device(device: str | torch.device) -> torch.device:
         resolved = torch.device(device)
         torch.empty(0, device=resolved)
         torch.Generator(resolved)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except Exception as error:  # each of torch's backends has its own
         raise ValueError(
             f"The 'device' parameter of DigitANN is {str(device)!r}, which this torch cannot use: "
-            f"{str(error).splitlines()[0]} Take 'auto' or 'cpu', or install a torch that can."
+            f"{str(error).partition(chr(10))[0]} Take 'auto' or 'cpu', or install a torch that can."
         ) from error
     return resolved
 
@@ -79,6 +88,12 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
 
 def check_callbacks(callbacks: list[Any] | tuple[Any, ...] | None) -> None:
     """Raise TypeError unless the `callbacks` parameter is as documented."""
+    names = [item[0] for item in callbacks or () if isinstance(item, tuple) and len(item) == 2]
+    if not all(type(name) is str for name in names) or len(set(names)) < len(names):
+        raise TypeError(
+            "The 'callbacks' parameter of DigitANN must have names that are str, each once. Got "
+            f"{names!r} instead."
+        )
     for item in callbacks or ():
         callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
         is_callback_class = isinstance(callback, type) and issubclass(callback, Callback)
@@ -87,6 +102,21 @@ def check_callbacks(callbacks: list[Any] | tuple[Any, ...] | None) -> None:
                 "The 'callbacks' parameter of DigitANN must hold skorch callbacks or pairs of a "
                 f"name and a callback. Got {item!r} instead."
             )
+
+
+def copy_callbacks(callbacks: list[Any] | tuple[Any, ...] | None) -> list[Any]:
+    """Copy the `callbacks` parameter, for a net to keep, with instances in place of classes."""
+
+    def make(callback: Any) -> Any:
+        return callback() if isinstance(callback, type) else callback
+
+    with naming("callbacks"):
+        return copy.deepcopy(
+            [
+                (item[0], make(item[1])) if isinstance(item, tuple) else make(item)
+                for item in callbacks or ()
+            ]
+        )
 
 
 def has_bfloat16_units() -> bool:
@@ -112,9 +142,16 @@ def architecture(
     params: dict[str, Any], n_features: int, n_outputs: int, dtype: str
 ) -> dict[str, Any]:
     """Pick what defines the network, as plain values that `build_net` takes."""
+    widths = layer_widths(params["hidden_layer_sizes"])
+    sides = (n_features, *widths, n_outputs)
+    if sum(map(operator.mul, sides, sides[1:])) > MAX_WEIGHTS:
+        raise ValueError(
+            "The 'hidden_layer_sizes' parameter of DigitANN must be such that the weights fit into "
+            f"a terabyte. Got {params['hidden_layer_sizes']!r} instead."
+        )
     return {
         "n_features": n_features,
-        "hidden_layer_sizes": layer_widths(params["hidden_layer_sizes"]),
+        "hidden_layer_sizes": widths,
         "n_outputs": n_outputs,
         "activation": params["activation"],
         "dropout": float(params["dropout"]),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sk_digits._arguments import as_readable
 from sk_digits._image_files import ImageFileError, describe, read_image
 from sk_digits._pixel_maxima import guess_pixel_max
 
@@ -68,7 +69,7 @@ def picture_of_array(array: NDArray[Any], max_pixels: int) -> Picture:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise ValueError(f"an array of shape {array.shape} is not an image. Give {kinds}.")
     if array.size == 0:
-        raise ValueError(f"an array of shape {array.shape} has no pixels. Leave it out.")
+        raise ValueError(f"an image of shape {array.shape} has no pixels. Leave it out.")
     if array.dtype.kind not in "buif":
         raise ValueError(f"an array of {array.dtype} is not an image. Give numbers.")
     if array.shape[0] * array.shape[1] > max_pixels:
@@ -76,8 +77,13 @@ def picture_of_array(array: NDArray[Any], max_pixels: int) -> Picture:
             f"an array of shape {array.shape} has more than max_pixels={max_pixels} pixels. "
             "Make the image smaller or raise max_pixels."
         )
+    if array.dtype == np.longdouble:  # its numbers may be beyond those of all others
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError("it holds NaN or infinity. Replace them, by the background for example.")
+        raise ValueError(
+            "the image holds NaN or infinity. Replace them, by the background for example."
+        )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     array, white = _to_unit(array)
@@ -100,7 +106,7 @@ def as_picture(source: Any, max_pixels: int) -> Picture:
     if is_file or hasattr(source, "read"):
         return picture_of_array(read_image(source, max_pixels), max_pixels)
     try:
-        array = np.asarray(source)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(as_readable(source, "the image"))
+    except Exception as error:  # of objects that are no arrays each has its own
         raise ValueError(f"{describe(source)} is not an image: {error}") from error
     return picture_of_array(array, max_pixels)

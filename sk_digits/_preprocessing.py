@@ -14,13 +14,13 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_digits._arguments import as_readable, check_floats, naming
 from sk_digits._dtypes import float_types
 from sk_digits._filters_lock import filters_lock
 from sk_digits._pixel_maxima import guess_pixel_max
-from sk_digits._transaction import unchanged_on_error
-from sk_digits._validation import compute, validate
+from sk_digits._transaction import AtomicParams, unchanged_on_error
 
 Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
 
@@ -39,7 +39,9 @@ def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pix
     return mapped
 
 
-class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PixelScaler(
+    CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, AtomicParams, BaseEstimator
+):
     """Scaler of pixel intensities to [0, 1] by one number for all pixels.
 
     `fit` learns that number, the intensity of full ink. Unlike
@@ -157,6 +159,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         pixels = self._validate(X, reset=False)
+        self._check_range(pixels, _largest_magnitude(pixels) / self.pixel_max_)
         self._warn_of_other_units(pixels)
         return _map_values(pixels, lambda values: values / self._factor(values.dtype))
 
@@ -182,15 +185,25 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         # Not validate_data: what transform returns has lost the names that it would ask for.
-        X = compute(X)
-        with filters_lock:
-            pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
+        with naming("X"), np.errstate(over="ignore"):
+            X = as_readable(X, "X")
+            with filters_lock:
+                pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
         if pixels.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {pixels.shape[1]} features, but PixelScaler is expecting "
                 f"{self.n_features_in_} features as input."
             )
+        self._check_range(pixels, _largest_magnitude(pixels) * self.pixel_max_)
         return _map_values(pixels, lambda values: values * self._factor(values.dtype))
+
+    def _check_range(self, pixels: Any, largest: float) -> None:
+        """Raise ValueError if the type of the pixels cannot hold what is to become of them."""
+        if largest > float(np.finfo(pixels.dtype).max):
+            raise ValueError(
+                f"X is too large for pixel_max_={self.pixel_max_:g}: values up to {largest:g} do "
+                f"not fit into {pixels.dtype}."
+            )
 
     def _factor(self, dtype: np.dtype[Any]) -> np.floating[Any]:
         """Give `pixel_max_` in a type, or in float64 if the type cannot hold it."""
@@ -200,6 +213,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
     def _learn(self, X: ArrayLike, *, reset: bool) -> Self:
         with unchanged_on_error(self):
+            check_floats("PixelScaler", self.get_params())
             self._validate_params()
             self._learn_from(self._validate(X, reset=reset), reset=reset)
         return self
@@ -216,7 +230,13 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
-        return validate(self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X))
+        # What does not fit into the type is found, and an error.
+        with naming("X"), np.errstate(over="ignore"):
+            X = as_readable(X, "X")
+            with filters_lock:
+                return validate_data(
+                    self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
+                )
 
     def _warn_of_other_units(self, X: Any) -> None:
         values = X.data if sp.issparse(X) else X

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Number, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +14,17 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    assert_all_finite,
+    column_or_1d,
+    validate_data,
+)
 
+from sk_digits._arguments import as_readable, naming
 from sk_digits._batches import as_tensor
 from sk_digits._dtypes import float_types
 from sk_digits._filters_lock import filters_lock
-from sk_digits._validation import compute, validate
 
 # Whole weights of a higher mean are taken as ratios: a fit should not last forever by surprise.
 MAX_MEAN_COPIES = 100
@@ -56,14 +63,6 @@ def _count_copies(weight: NDArray[Any]) -> bool:
     return bool(few and (weight >= 1).all() and (weight == np.floor(weight)).all())
 
 
-def as_numpy(X: Any) -> Any:
-    """Turn a torch tensor on any device into an array; leave all else to scikit-learn."""
-    if not isinstance(X, torch.Tensor):
-        return X
-    X = X.detach().cpu()
-    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-
-
 def check_rows(
     estimator: BaseEstimator,
     X: Any,
@@ -74,27 +73,73 @@ def check_rows(
     dtype: str | None = None,
 ) -> Rows:
     """Validate rows and make them dense, in a type or by the rule; drop those of weight 0."""
-    X, y = as_numpy(X), as_numpy(y)
-    with np.errstate(over="ignore"):  # what does not fit into the type is found, and an error
-        X, y = validate(
-            estimator,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=float_types(X) if dtype is None else dtype,
-            order="C",
-        )
-    with filters_lock:
-        check_classification_targets(y)
-    rows = Rows(X.toarray() if sp.issparse(X) else X, y, None)
+    X = read_features(estimator, X, reset=reset, dtype=dtype)
+    rows = Rows(X.toarray() if sp.issparse(X) else X, read_labels(y, X.shape[0]), None)
     if sample_weight is None:
         return rows
-    weight = compute(as_numpy(sample_weight))
-    with filters_lock:
-        weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
+    weight = read_weights(sample_weight, X)
     rows = rows._replace(weight=weight)
     return rows if weight.all() else rows.take(weight > 0)
+
+
+def read_features(estimator: BaseEstimator, X: Any, *, reset: bool, dtype: str | None) -> Any:
+    """Validate features, in a type or by the rule; sparse ones become CSR."""
+    # What does not fit into the type is found, and an error.
+    with naming("X"), np.errstate(over="ignore"):
+        X = as_readable(X, "X")
+        with filters_lock:
+            return validate_data(
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=float_types(X) if dtype is None else dtype,
+                order="C",
+            )
+
+
+def read_labels(y: Any, n_rows: int) -> NDArray[Any]:
+    """Validate the labels of some rows."""
+    if y is None:
+        raise ValueError("DigitANN requires y to be passed, but the target y is None.")
+    with naming("y"):
+        y = _read_names(y, "y")
+        if len(y) != n_rows:
+            raise ValueError(
+                f"X and y have inconsistent numbers of samples: {n_rows} rows and {len(y)} labels."
+            )
+        return y
+
+
+def read_classes(classes: Any) -> NDArray[Any]:
+    """Validate the `classes` argument, and sort it."""
+    with naming("classes"):
+        return np.unique(_read_names(classes, "classes"))
+
+
+def _read_names(names: Any, argument: str) -> NDArray[Any]:
+    names = as_readable(names, argument)
+    with filters_lock:
+        names = column_or_1d(names, input_name=argument, warn=True)
+        if names.dtype.kind == "V":
+            raise ValueError(f"{argument} is of type {names.dtype}; give labels: str, bool or int.")
+        assert_all_finite(names, input_name=argument)
+        check_classification_targets(names)
+    np.unique(names)  # of mixed types there is no order
+    return names
+
+
+def read_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
+    """Validate the weights of some rows: finite, none negative, not all zero."""
+    with naming("sample_weight"), np.errstate(over="ignore"):
+        weight = as_readable(sample_weight, "sample_weight")
+        if isinstance(weight, Number):  # of which scikit-learn takes any
+            weight = np.full(X.shape[0], weight)
+        with filters_lock:
+            weights: NDArray[Any] = _check_sample_weight(
+                weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        return weights
 
 
 def encode(rows: Rows, classes: NDArray[Any]) -> Rows:
@@ -117,7 +162,7 @@ def weight_classes(
     try:
         by_class = _weights_by_index(class_weight, classes, rows)
         valid, reason = bool(np.isfinite(by_class).all() and (by_class > 0).all()), ""
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         valid, reason = False, f": {error}"
     if not valid:
         raise ValueError(
@@ -138,9 +183,11 @@ def _weights_by_index(class_weight: Any, classes: NDArray[Any], rows: Rows) -> N
     weights = np.ones(len(classes))
     if class_weight == "balanced":
         present = np.unique(rows.y)
+        # Relative to the largest, as sums of weights may overflow.
+        relative = None if rows.weight is None else rows.weight / rows.weight.max()
         with filters_lock:
             weights[present] = compute_class_weight(
-                "balanced", classes=present, y=rows.y, sample_weight=rows.weight
+                "balanced", classes=present, y=rows.y, sample_weight=relative
             )
         return weights
     # Not by compute_class_weight, which looks up the labels "0" and "1" as the ints 0 and 1.
@@ -149,7 +196,10 @@ def _weights_by_index(class_weight: Any, classes: NDArray[Any], rows: Rows) -> N
     if unknown and set(labels) - set(class_weight):  # as scikit-learn's, lenient if none is missing
         raise ValueError(f"{unknown} are none of the labels {labels}")
     for index, label in enumerate(labels):
-        weights[index] = class_weight.get(label, 1.0)
+        weight = class_weight.get(label, 1.0)
+        if not isinstance(weight, Real):
+            raise TypeError(f"{weight!r} is no number")
+        weights[index] = float(weight)
     return weights
 
 
@@ -157,7 +207,7 @@ def hold_out(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, R
     """Split encoded rows into those to train on and, stratified, those to score."""
     n_rows = len(rows.y)
     counts = np.unique(rows.y, return_counts=True)[1]
-    n_held_out = max(int(np.ceil(validation_fraction * n_rows)), len(counts))
+    n_held_out = max(math.ceil(validation_fraction * n_rows), len(counts))
     if counts.min() < 2 or min(n_held_out, n_rows - n_held_out) < len(counts):
         raise ValueError(
             "early_stopping=True needs at least 2 rows of each class, and as many rows as classes, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -165,6 +166,11 @@ def _order_in_lines(boxes: list[Box]) -> list[list[int]]:
     return [lines[i] for i in np.argsort(middles)]
 
 
+def _check_max_pixels(max_pixels: Any) -> None:
+    if not isinstance(max_pixels, Integral) or int(max_pixels) < 1:
+        raise ValueError(f"max_pixels={max_pixels!r} is no limit: it must be a positive int.")
+
+
 def segment_digits(
     image: Any, *, ink: str = "auto", max_pixels: int = 40_000_000
 ) -> list[DigitSegment]:
@@ -207,8 +213,9 @@ def segment_digits(
     >>> [(digit.line, digit.box) for digit in segment_digits(page)]
     [(0, (50, 60, 110, 68)), (0, (54, 120, 114, 128)), (1, (140, 90, 190, 97))]
     """
-    if ink not in ("auto", "dark", "light"):
+    if not isinstance(ink, str) or ink not in ("auto", "dark", "light"):
         raise ValueError(f"ink={ink!r} is unknown: it must be 'auto', 'dark' or 'light'.")
+    _check_max_pixels(max_pixels)
     picture = as_picture(image, max_pixels)
     shape = picture.pixels.shape[:2]
     factor = -(-max(shape) // OVERVIEW)

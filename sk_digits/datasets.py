@@ -103,6 +103,8 @@ def _check_genuine(array: _Bytes, name: str, origin: str) -> None:
 def _search_folder(data_home: str | os.PathLike[str] | None) -> Path:
     """Folder in which the four IDX files are looked for."""
     if data_home is not None:
+        if not isinstance(data_home, str | os.PathLike):
+            raise TypeError(f"data_home={data_home!r} is no path: it must be a str or path-like.")
         folder = Path(data_home).expanduser()
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(f"data_home={str(folder)!r} is not a folder.")

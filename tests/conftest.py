@@ -11,7 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from sklearn.datasets import load_digits
+
+# The same inputs in every run; `pytest --hypothesis-profile=hunt` looks for others at random.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("hunt", max_examples=1000, deadline=None, database=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture

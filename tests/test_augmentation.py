@@ -161,7 +161,7 @@ def test_one_setting_serves_all_sizes():
         ({"shear": float("nan")}, "'shear' parameter .* Got nan"),
         ({"scale": "big"}, "'scale' parameter .* Got 'big'"),
         ({"translation": float("inf")}, "'translation' parameter .* Got inf"),
-        ({"elastic_grid": 1}, "'elastic_grid' parameter .*an int of 2 or more. Got 1"),
+        ({"elastic_grid": 1}, "'elastic_grid' parameter .*an int from 2 to 32. Got 1"),
         ({"elastic_grid": 2.5}, "'elastic_grid' parameter .* Got 2.5"),
         ({"p": 1.5}, r"'p' parameter .*\[0, 1\]. Got 1.5"),
         ({"elastic": True}, "'elastic' parameter .* Got True"),

@@ -99,21 +99,21 @@ def test_one_cycle_is_torchs_one_cycle(n_steps):
         optimizer.step()
         if len(expected) < n_steps:
             schedule.step()
-    np.testing.assert_allclose(step_sizes("one_cycle", 0.02, n_steps), expected, rtol=1e-9)
+    np.testing.assert_allclose(list(step_sizes("one_cycle", 0.02, n_steps)), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n_steps", [2, 5, 100])
 def test_cosine_is_torchs_cosine_annealing(n_steps):
     """It falls from lr to almost nothing along torch's CosineAnnealingLR."""
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.02)
-    end = step_sizes("cosine", 0.02, n_steps)[-1]
+    *_, end = step_sizes("cosine", 0.02, n_steps)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps - 1, eta_min=end)
     expected = []
     for _ in range(n_steps):
         expected.append(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
-    np.testing.assert_allclose(step_sizes("cosine", 0.02, n_steps), expected, rtol=1e-9)
+    np.testing.assert_allclose(list(step_sizes("cosine", 0.02, n_steps)), expected, rtol=1e-9)
     assert 0 < end < 1e-3 * 0.02
 
 
@@ -121,7 +121,7 @@ def test_cosine_is_torchs_cosine_annealing(n_steps):
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 4, 7, 500])
 def test_step_sizes_are_as_many_as_steps_and_never_above_lr(schedule, n_steps):
     """Each step has a positive size of at most lr, and where there is one step it is lr."""
-    sizes = step_sizes(schedule, 0.1, n_steps)
+    sizes = list(step_sizes(schedule, 0.1, n_steps))
     assert len(sizes) == n_steps
     assert min(sizes) > 0
     assert max(sizes) <= 0.1 * (1 + 1e-12)
@@ -130,4 +130,4 @@ def test_step_sizes_are_as_many_as_steps_and_never_above_lr(schedule, n_steps):
 
 def test_a_constant_step_size_is_constant():
     """Every step is of size lr."""
-    assert step_sizes("constant", 0.3, 4) == [0.3] * 4
+    assert list(step_sizes("constant", 0.3, 4)) == [0.3] * 4
