@@ -303,7 +303,8 @@ class DigitANN(ClassifierMixin, BaseEstimator):
             rows = check_rows(self, X, y, sample_weight, reset=first, dtype=dtype)
             known = self.classes_ if classes is None else np.unique(as_numpy(classes))
             rows = weight_classes(encode(rows, known), self.class_weight, known)
-            net = self._build_net(rows, known, _parameters.draw_seed(self.random_state), "constant")
+            seed = _parameters.draw_seed(self.random_state)
+            net = self._build_net(rows, known, seed, "constant", draws_weights=first)
             if not first:
                 self._check_same_network(net, known)
                 load_arrays(net, net_to_arrays(self.net_))
@@ -433,9 +434,15 @@ class DigitANN(ClassifierMixin, BaseEstimator):
         _parameters.resolve_device(self.device)
 
     def _build_net(
-        self, rows: Rows, classes: NDArray[Any], seed: int, lr_schedule: str
+        self,
+        rows: Rows,
+        classes: NDArray[Any],
+        seed: int,
+        lr_schedule: str,
+        *,
+        draws_weights: bool = True,
     ) -> DigitNet:
-        """Make the net that the parameters ask for, with initial weights."""
+        """Make the net that the parameters ask for, with initial weights or without."""
         params = self.get_params(deep=False)
         device = _parameters.resolve_device(self.device)
         architecture = _parameters.architecture(
@@ -446,6 +453,7 @@ class DigitANN(ClassifierMixin, BaseEstimator):
             _parameters.training(params, architecture, device.type, lr_schedule),
             torch.Generator(device).manual_seed(seed),
             list(copy.deepcopy(self.callbacks or ())),
+            draws_weights=draws_weights,
         )
 
     def _check_same_network(self, net: DigitNet, classes: NDArray[Any]) -> None:
