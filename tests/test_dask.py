@@ -12,9 +12,9 @@ import pytest
 import torch
 from distributed import Client, LocalCluster, get_worker
 from joblib import parallel_config
-from skorch.callbacks import Callback
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 
 from sk_digits import make_digit_pipeline
 from sk_digits.cluster import DurableClient
