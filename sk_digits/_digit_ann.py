@@ -334,7 +334,8 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             shown = self._rows_to_show(rows)
             known = self.classes_ if classes is None else read_classes(classes)
             rows = weight_classes(encode(rows, known), self.class_weight, known)
-            net = self._build_net(rows, known, _parameters.draw_seed(self.random_state), "constant")
+            seed = _parameters.draw_seed(self.random_state)
+            net = self._build_net(rows, known, seed, "constant", draws_weights=first)
             if not first:
                 self._check_same_network(net, known)
                 load_arrays(net, net_to_arrays(self.net_))
@@ -491,9 +492,15 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         _parameters.resolve_device(self.device)
 
     def _build_net(
-        self, rows: Rows, classes: NDArray[Any], seed: int, lr_schedule: str
+        self,
+        rows: Rows,
+        classes: NDArray[Any],
+        seed: int,
+        lr_schedule: str,
+        *,
+        draws_weights: bool = True,
     ) -> DigitNet:
-        """Make the net that the parameters ask for, with initial weights."""
+        """Make the net that the parameters ask for, with initial weights or without."""
         params = self.get_params(deep=False)
         device = _parameters.resolve_device(self.device)
         architecture = _parameters.architecture(
@@ -504,6 +511,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             _parameters.training(params, architecture, device.type, lr_schedule),
             torch.Generator(device).manual_seed(seed),
             _parameters.copy_callbacks(self.callbacks),
+            draws_weights=draws_weights,
         )
 
     def _check_same_network(self, net: DigitNet, classes: NDArray[Any]) -> None:

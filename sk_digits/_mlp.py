@@ -69,8 +69,8 @@ class Linear(nn.Linear):
     ----------
     n_inputs, n_outputs : int
         Width of input and output.
-    bound : float
-        Largest weight.
+    bound : float or None
+        Largest weight; None leaves the weights unset, for those that come from elsewhere.
     generator : torch.Generator
         Source of the weights, on the device of the layer.
     bias : bool
@@ -84,12 +84,14 @@ class Linear(nn.Linear):
         n_inputs: int,
         n_outputs: int,
         *,
-        bound: float,
+        bound: float | None,
         generator: torch.Generator,
         bias: bool = True,
         dtype: torch.dtype,
     ) -> None:
         super().__init__(n_inputs, n_outputs, bias=bias, dtype=dtype, device=generator.device)
+        if bound is None:
+            return
         with torch.no_grad():
             self.weight.uniform_(-bound, bound, generator=generator)
             if bias:
@@ -124,6 +126,8 @@ class MLP(nn.Sequential):
         Source of the initial weights and of the dropout masks, on the device of the parameters.
     dtype : torch.dtype
         Type of the parameters.
+    draws_weights : bool, default=True
+        Whether there are initial weights. Without them it is faster, and needs those of another.
     """
 
     def __init__(
@@ -137,6 +141,7 @@ class MLP(nn.Sequential):
         batch_norm: bool,
         generator: torch.Generator,
         dtype: torch.dtype,
+        draws_weights: bool = True,
     ) -> None:
         layers: list[nn.Module] = []
         n_inputs = n_features
@@ -146,7 +151,7 @@ class MLP(nn.Sequential):
                 Linear(
                     n_inputs,
                     width,
-                    bound=math.sqrt(3 * variance),
+                    bound=math.sqrt(3 * variance) if draws_weights else None,
                     generator=generator,
                     bias=not batch_norm,  # batch normalisation would subtract it again
                     dtype=dtype,
@@ -158,7 +163,7 @@ class MLP(nn.Sequential):
             # Also without dropout, so that weights have the same names when it changes.
             layers.append(Dropout(dropout, generator))
             n_inputs = width
-        bound = math.sqrt(1 / n_inputs)
+        bound = math.sqrt(1 / n_inputs) if draws_weights else None
         layers.append(Linear(n_inputs, n_outputs, bound=bound, generator=generator, dtype=dtype))
         super().__init__(*layers)
 

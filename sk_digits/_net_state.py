@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sk_digits._augmentation import RandomWarp
+from sk_digits._batches import as_tensor
 from sk_digits._filters_lock import filters_lock
 from sk_digits._mlp import MLP
 from sk_digits._net import DigitNet
@@ -19,6 +20,8 @@ def build_net(
     training: dict[str, Any],
     generator: torch.Generator,
     callbacks: list[Any] | None = None,
+    *,
+    draws_weights: bool = True,
 ) -> DigitNet:
     """Make an initialised net.
 
@@ -34,6 +37,8 @@ def build_net(
         Source of all randomness, on the device of the net.
     callbacks : list or None
         skorch callbacks.
+    draws_weights : bool
+        Whether there are initial weights; without them `load_arrays` must follow.
     """
     module_params = architecture | {"dtype": getattr(torch, architecture["dtype"])}
     net_params = dict(training)
@@ -45,6 +50,7 @@ def build_net(
         MLP,
         **{f"module__{name}": value for name, value in module_params.items()},
         module__generator=generator,
+        module__draws_weights=draws_weights,
         criterion=torch.nn.CrossEntropyLoss,
         criterion__label_smoothing=label_smoothing,
         optimizer=torch.optim.AdamW,
@@ -84,7 +90,8 @@ def net_to_arrays(net: DigitNet) -> dict[str, Any]:
 
 def net_from_arrays(arrays: dict[str, Any], device: torch.device) -> DigitNet:
     """Make a net of what `net_to_arrays` gave, on any device; user callbacks are not part of it."""
-    net = build_net(arrays["architecture"], arrays["training"], torch.Generator(device))
+    generator = torch.Generator(device)
+    net = build_net(arrays["architecture"], arrays["training"], generator, draws_weights=False)
     load_arrays(net, arrays)
     return net
 
@@ -96,7 +103,8 @@ def copy_net(net: DigitNet) -> DigitNet:
 
 def load_arrays(net: DigitNet, arrays: dict[str, Any]) -> None:
     """Copy weights, history and, where given, optimizer and generator states into a net."""
-    net.module_.load_state_dict({name: torch.tensor(v) for name, v in arrays["weights"].items()})
+    weights = {name: as_tensor(v, "cpu") for name, v in arrays["weights"].items()}
+    net.module_.load_state_dict(weights)  # it copies them
     net.module_.eval()
     net.history.clear()
     net.history.extend(arrays["history"])

@@ -1,0 +1,130 @@
+"""
+Can it learn from more than fits into memory?
+=============================================
+
+A file of distorted digits is gone through by the chunk with
+:meth:`~sk_digits.DigitANN.partial_fit`, first through a memory map, then as a Dask array. Memory
+stays what one chunk takes, however long the file, and the network learns as much as from all rows
+at once.
+
+Run as a script, it takes the number of rows and a folder for the file and the picture:
+``python plot_out_of_core.py 210001 /tmp``.
+"""
+
+# %%
+# Digits to distort: MNIST where it is there, else those that come with scikit-learn.
+
+import sys
+import tempfile
+from pathlib import Path
+
+import dask
+import dask.array as da
+import matplotlib.pyplot as plt
+import numpy as np
+import psutil
+import torch
+
+from sk_digits import DigitANN, PixelScaler, RandomWarp
+from sk_digits.datasets import fetch_mnist, load_digits_28
+
+SCRIPT_ARGUMENTS = sys.argv[1:] if len(sys.argv) == 3 else ["60001", tempfile.mkdtemp()]
+N_ROWS, FOLDER = int(SCRIPT_ARGUMENTS[0]), Path(SCRIPT_ARGUMENTS[1])
+CHUNK = 8_192  # rows in memory at a time; a multiple of batch_size
+PASSES = 3
+PARAMS = {"hidden_layer_sizes": (128,), "lr": 8e-3, "random_state": 0}
+
+try:
+    X, y = fetch_mnist(return_X_y=True)
+except OSError:
+    X, y = load_digits_28(return_X_y=True)
+warp = RandomWarp(rotation=10, shear=0.2, scale=0.1, translation=0.05)
+rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+
+
+def distort(images):
+    """Give a distorted copy of each image."""
+    batch = torch.from_numpy(images.reshape(-1, 28, 28).astype(np.float32))
+    return warp(batch, generator).flatten(1).clamp(0, 255).numpy()
+
+
+X_test, y_test = distort(np.tile(X[-500:], (10, 1))), np.tile(y[-500:], 10)
+
+# %%
+# The file: 784 float32 pixels a row. What counts is that its rows are in random order: each chunk
+# should be a fair sample, as rows are shuffled only within their chunk. The labels, 8 bytes a row,
+# stay in memory.
+
+path = FOLDER / "digits.float32"
+source = rng.integers(len(X) - 500, size=N_ROWS)
+labels = y[source]
+starts = range(0, N_ROWS, CHUNK)  # the last chunk is as long as it happens to be
+with path.open("wb") as file:
+    for start in starts:
+        distort(X[source[start : start + CHUNK]]).tofile(file)
+
+# %%
+# The training. ``partial_fit`` goes over its rows once, with a constant step size; that the step
+# size falls from chunk to chunk, here along a cosine, is up to this loop. So is the number of
+# passes. ``pixel_max`` is given, so that the scale does not hang on the first chunk.
+
+scaler = PixelScaler(pixel_max=X.max()).fit(X[:1])
+
+
+def train(passes):
+    """Train on chunks of rows, pass after pass; note the memory taken after each chunk."""
+    ann, memory = DigitANN(**PARAMS), []
+    progress = np.linspace(0, np.pi, PASSES * len(starts), endpoint=False)
+    for chunks in passes:
+        for start, chunk in zip(starts, chunks, strict=True):
+            ann.set_params(lr=PARAMS["lr"] * (1 + np.cos(progress[len(memory)])) / 2)
+            ann.partial_fit(scaler.transform(chunk), labels[start : start + CHUNK], range(10))
+            memory.append(psutil.Process().memory_info().rss / 1e6)
+    return ann, memory
+
+
+def read(start):
+    """Give a chunk of the file; the map is dropped with it, else it would count as memory."""
+    return np.memmap(path, np.float32, "r", shape=(N_ROWS, 784))[start : start + CHUNK]
+
+
+ann, memory = train(map(read, starts) for _ in range(PASSES))
+print(f"from a memory map: accuracy {ann.score(scaler.transform(X_test), y_test):.4f}")
+
+# %%
+# A Dask array is gone through by its blocks. It may stand for many files, or for what is computed
+# on the way.
+
+blocks = [
+    da.from_delayed(dask.delayed(read)(start), (min(CHUNK, N_ROWS - start), 784), np.float32)
+    for start in starts
+]
+array = da.concatenate(blocks)
+computed = [(block.compute(scheduler="sync") for block in array.blocks) for _ in range(PASSES)]
+again, _ = train(computed)
+print(f"from a Dask array: accuracy {again.score(scaler.transform(X_test), y_test):.4f}")
+
+# %%
+# All rows at once, for comparison, if memory allows.
+
+try:
+    everything = scaler.transform(np.fromfile(path, np.float32).reshape(-1, 784))
+except MemoryError:
+    print("all at once: does not fit into memory")
+else:
+    at_once = DigitANN(**PARAMS, max_epochs=PASSES).fit(everything, labels)
+    print(f"all at once: accuracy {at_once.score(scaler.transform(X_test), y_test):.4f}")
+
+# %%
+# Memory does not grow with the rows seen.
+
+figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
+rows_seen = np.minimum(CHUNK * np.arange(1, len(memory) + 1), PASSES * N_ROWS)
+ax.plot(rows_seen, memory, color="#0072B2", label="memory of the process")
+ax.axhline(path.stat().st_size / 1e6, color="#D55E00", ls="--", label="size of the file")
+ax.set(xlabel="rows seen", ylabel="MB", ylim=0)
+ax.legend()
+if len(sys.argv) == 3:
+    figure.savefig(FOLDER / "out_of_core.png", dpi=100)
+else:
+    path.unlink()
