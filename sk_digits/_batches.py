@@ -17,7 +17,7 @@ def as_tensor(X: NDArray[Any], device: str) -> torch.Tensor:
     It warns of read-only arrays, and refuses negative strides, which an array of one row may have
     and still count as contiguous.
     """
-    is_taken = X.flags.writeable and min(X.strides) >= 0
+    is_taken = X.flags.writeable and all(stride >= 0 for stride in X.strides)
     return torch.from_numpy(X if is_taken else X.copy()).to(device)
 
 

@@ -9,53 +9,30 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from sk_digits import _parameters
-from sk_digits._arguments import check_floats, naming
+from sk_digits._arguments import check_floats
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import Batches
 from sk_digits._early_stopper import EarlyStopper
-from sk_digits._filters_lock import filters_lock
 from sk_digits._fit_tasks import FitTasks
+from sk_digits._fitting import check_same_network, fitted_attributes, make_net
 from sk_digits._net import PREDICT_BATCH, DigitNet
-from sk_digits._net_state import build_net, copy_net, load_arrays, net_from_arrays, net_to_arrays
+from sk_digits._net_predictions import NetPredictions
+from sk_digits._net_state import copy_net, load_arrays, net_from_arrays, net_to_arrays
 from sk_digits._rows import (
     Rows,
     check_rows,
     encode,
     hold_out,
     read_classes,
-    read_features,
-    read_labels,
-    read_weights,
     weight_classes,
 )
 from sk_digits._transaction import AtomicParams, unchanged_on_error
 
 
-def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """Subtract logits; what would overflow becomes the largest number that there is."""
-    limits = np.finfo(a.dtype)
-    with np.errstate(over="ignore"):
-        return np.clip(a - b, limits.min, limits.max)
-
-
-def _fitted_attributes(
-    net: DigitNet, classes: NDArray[Any], stopper: EarlyStopper | None
-) -> dict[str, Any]:
-    """Give what a fit that trained `net` leaves in the classifier."""
-    curve = [row["train_loss"] for row in net.history]
-    fitted = {"classes_": classes, "loss_curve_": curve, "n_iter_": len(curve)}
-    if stopper is not None:
-        scores = [row["valid_acc"] for row in net.history if "valid_acc" in row]
-        fitted |= {"validation_scores_": scores, "best_validation_score_": stopper.best_score}
-    return fitted | {"net_": net}  # last: with it a classifier is fitted, also for other threads
-
-
-class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
+class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
     """Multilayer perceptron classifier: PyTorch trained by skorch behind scikit-learn's interface.
 
     `fit` trains fully connected layers with a softmax output by AdamW on the cross-entropy, in
@@ -274,9 +251,9 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             held_out = None
             if self.early_stopping:
                 rows, held_out = hold_out(rows, self.validation_fraction, seed)
-            net = self._build_net(rows, classes, seed, self.lr_schedule)
+            net = make_net(self.get_params(deep=False), rows, classes, seed, self.lr_schedule)
             if warm:
-                self._check_same_network(net, classes)
+                check_same_network(self, net, classes)
                 arrays = net_to_arrays(self.net_)
                 load_arrays(net, {name: arrays[name] for name in ("weights", "history")})
             else:
@@ -335,153 +312,13 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             known = self.classes_ if classes is None else read_classes(classes)
             rows = weight_classes(encode(rows, known), self.class_weight, known)
             seed = _parameters.draw_seed(self.random_state)
-            net = self._build_net(rows, known, seed, "constant", draws_weights=first)
+            params = self.get_params(deep=False)
+            net = make_net(params, rows, known, seed, "constant", draws_weights=first)
             if not first:
-                self._check_same_network(net, known)
+                check_same_network(self, net, known)
                 load_arrays(net, net_to_arrays(self.net_))
             self._train(net, known, rows, epochs=1, shown=shown)
         return self
-
-    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the logits.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
-            Features. Sparse data is made dense by the batch.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes or one
-            Logits in the order of `classes_`; for two classes that of the second less that of
-            the first.
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        ValueError
-            If `X` is not as described, not finite, or so large that the logits overflow.
-        """
-        logits = self._logits(X)
-        if len(self.classes_) == 2:
-            return _difference(logits[:, 1], logits[:, 0])
-        return logits[:, 0] if len(self.classes_) == 1 else logits
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the most probable label of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-            Labels, of the type of `classes_`.
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        ValueError
-            As for :meth:`decision_function`.
-        """
-        winners = self._logits(X).argmax(axis=1)
-        return self.classes_[winners]
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the probability of each class: the softmax of the logits.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes)
-            Probabilities in the order of `classes_`.
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        ValueError
-            As for :meth:`decision_function`.
-        """
-        logits = self._logits(X)
-        odds = np.exp(_difference(logits, logits.max(axis=1, keepdims=True)))
-        return odds / odds.sum(axis=1, keepdims=True)
-
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the logarithm of the probability of each class, finite also where that is 0.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes)
-            Logarithms of probabilities in the order of `classes_`.
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        ValueError
-            As for :meth:`decision_function`.
-        """
-        logits = self._logits(X)
-        log_odds = _difference(logits, logits.max(axis=1, keepdims=True))
-        return log_odds - np.log(np.exp(log_odds).sum(axis=1, keepdims=True))
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Give the accuracy: the share of rows that are labelled right.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
-            Features.
-        y : array-like of shape (n_rows,)
-            Labels.
-        sample_weight : array-like of shape (n_rows,) or None, default=None
-            Weights of the rows, not negative.
-
-        Returns
-        -------
-        float
-            Accuracy in [0, 1].
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        ValueError
-            As for :meth:`decision_function`; also if `y` or `sample_weight` is not as described.
-        """
-        predicted = self.predict(X)
-        labels = read_labels(y, len(predicted))
-        weight = None if sample_weight is None else read_weights(sample_weight, predicted)
-        if weight is not None:
-            weight = weight / weight.max()  # else a sum may overflow
-        # Labels may be of another kind than those of the training.
-        with naming("y"), filters_lock:
-            return float(accuracy_score(labels, predicted, sample_weight=weight))
-
-    def _logits(self, X: ArrayLike) -> NDArray[Any]:
-        check_is_fitted(self)
-        rows = read_features(self, X, reset=False, dtype=self.net_.architecture["dtype"])
-        logits = self.net_.logits(rows)
-        if not np.isfinite(logits).all():
-            raise ValueError(
-                f"X is too large for this network: values up to {abs(rows).max():g} overflow. "
-                "Scale it as the training data was."
-            )
-        return logits
 
     def _check_params(self) -> None:
         params = self.get_params(deep=False)
@@ -490,42 +327,6 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         _parameters.layer_widths(self.hidden_layer_sizes)
         _parameters.check_callbacks(self.callbacks)
         _parameters.resolve_device(self.device)
-
-    def _build_net(
-        self,
-        rows: Rows,
-        classes: NDArray[Any],
-        seed: int,
-        lr_schedule: str,
-        *,
-        draws_weights: bool = True,
-    ) -> DigitNet:
-        """Make the net that the parameters ask for, with initial weights or without."""
-        params = self.get_params(deep=False)
-        device = _parameters.resolve_device(self.device)
-        architecture = _parameters.architecture(
-            params, rows.X.shape[1], len(classes), str(rows.X.dtype)
-        )
-        return build_net(
-            architecture,
-            _parameters.training(params, architecture, device.type, lr_schedule),
-            torch.Generator(device).manual_seed(seed),
-            _parameters.copy_callbacks(self.callbacks),
-            draws_weights=draws_weights,
-        )
-
-    def _check_same_network(self, net: DigitNet, classes: NDArray[Any]) -> None:
-        """Compare a new net and its classes with those that it is to go on from."""
-        compared = [("classes", self.classes_.tolist(), classes.tolist())] + [
-            (name, self.net_.architecture[name], net.architecture[name])
-            for name in ("hidden_layer_sizes", "activation", "batch_norm")
-        ]
-        for name, fitted, asked in compared:
-            if fitted != asked:
-                raise ValueError(
-                    f"The network was fitted with {name}={fitted!r} and cannot go on with "
-                    f"{asked!r}. Set it back, or start anew: fit with warm_start=False."
-                )
 
     def _rows_to_show(self, rows: Rows) -> Rows | None:
         """Give the rows if scikit-learn's callbacks are set; else nothing is kept of them."""
@@ -555,7 +356,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             copied = copy_net(net)
             if stopper is not None:
                 stopper.restore(copied.module_)
-            return _fitted_attributes(copied, classes, stopper)
+            return fitted_attributes(copied, classes, stopper)
 
         if shown is not None:
             tasks = FitTasks(self, shown, epochs or net.max_epochs, fitted_by_now)
@@ -568,7 +369,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             stopper=stopper,
             tasks=tasks,
         )
-        for name, value in _fitted_attributes(net, classes, stopper).items():
+        for name, value in fitted_attributes(net, classes, stopper).items():
             setattr(self, name, value)
         if tasks is not None:
             tasks.end()

@@ -20,6 +20,10 @@ settings.register_profile("hunt", max_examples=1000, deadline=None, database=Non
 settings.load_profile("repeatable")
 
 
+# Helpers and scripts of the tests. Doctest would import them, and scripts run when they are.
+collect_ignore_glob = ["_*.py"]
+
+
 @pytest.fixture
 def mnist_home() -> Path:
     """Give the folder of the real MNIST files."""
