@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,10 @@ def search(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the search in --out; new values may join.")
     ] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the fits."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Compare networks by cross-validation, and train the best."""
@@ -71,7 +76,10 @@ def search(
         typer.echo(f"{len(wanted) - len(todo)} of {len(wanted)} fits are there already", err=True)
     pipeline = make_digit_pipeline(max_epochs=epochs, random_state=seed)
     try:
-        _run(pipeline, split, todo, n_jobs, journal, quiet)
+        with _backend(dask):
+            # Dask takes all workers that there are.
+            n_workers = -1 if dask is not None else _n_workers(n_jobs, len(todo))
+            _run(pipeline, split, todo, n_workers, journal, quiet)
         results = tabulate(journal.fits, candidates, cv)
         print_table(results)
         write_csv(out / "cv_results.csv", results)
@@ -108,16 +116,40 @@ def _check_out(out: Path, has_search: bool, resume: bool) -> None:
         raise typer.BadParameter(f"{out} holds no search to go on with.")
 
 
-def _run(
-    pipeline: Any, split: Split, todo: list[Any], n_jobs: int | None, journal: Any, quiet: bool
-) -> None:
-    """Do the fits, keep each when it is done, and show how far they are."""
+@contextlib.contextmanager
+def _backend(dask: str | None) -> Iterator[None]:
+    """Have joblib's work done by this machine's processes, or by a Dask cluster."""
+    if dask is None:
+        yield
+        return
+    try:
+        from sk_digits.cluster import DurableClient
+    except ImportError as error:
+        raise ImportError('--dask needs Dask: pip install "sk-digits[dask]".') from error
+    from joblib import parallel_config
+
+    try:
+        client = DurableClient(dask, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise OSError(f"--dask {dask}: no Dask scheduler answers there ({error}).") from error
+    with client, parallel_config("dask"):
+        typer.echo(f"Dask's dashboard: {client.dashboard_link}", err=True)
+        yield
+
+
+def _n_workers(n_jobs: int | None, n_fits: int) -> int:
     from joblib import cpu_count
 
+    return min(n_jobs or cpu_count(), n_fits) or 1
+
+
+def _run(
+    pipeline: Any, split: Split, todo: list[Any], n_jobs: int, journal: Any, quiet: bool
+) -> None:
+    """Do the fits, keep each when it is done, and show how far they are."""
     from sk_digits._cli._search_fits import EpochMarks, run_fits
     from sk_digits._cli._search_results import describe_params
 
-    n_jobs = min(n_jobs or cpu_count(), len(todo)) or 1
     with tempfile.TemporaryDirectory() as folder:
         marks = Path(folder) / "epochs"
         marks.touch()
