@@ -162,3 +162,22 @@ def test_the_example_runs_as_a_script(tmp_path):
     )
     assert "the same scores as without a cluster: True" in run.stdout
     assert (tmp_path / "search_on_dask.png").stat().st_size > 10_000
+
+
+def test_the_command_line_searches_on_a_cluster(cluster, tmp_path):
+    """``--dask`` finds the same scores as without, says where the dashboard is, or that none is."""
+    options = ["search", "--data", "digits", "--hidden", "4", "--hidden", "8", "--epochs", "1"]
+    options += ["--cv", "2", "--quiet", "--out"]
+    runner = CliRunner()
+    here = runner.invoke(app, [*options, str(tmp_path / "here")])
+    there = runner.invoke(
+        app, [*options, str(tmp_path / "there"), "--dask", cluster.scheduler_address]
+    )
+    assert (here.exit_code, there.exit_code) == (0, 0), there.stderr
+    assert re.search(r"Dask's dashboard: http://127\.0\.0\.1:\d+/status", there.stderr)
+    columns = ("split0_test_score", "split1_test_score", "param_ann__hidden_layer_sizes")
+    tables = [pd.read_csv(tmp_path / name / "cv_results.csv") for name in ("here", "there")]
+    pd.testing.assert_frame_equal(*(table[[*columns]] for table in tables))
+    nowhere = runner.invoke(app, [*options, str(tmp_path / "x"), "--dask", "tcp://127.0.0.1:1"])
+    assert nowhere.exit_code == 2
+    assert "--dask tcp://127.0.0.1:1: no Dask scheduler answers there" in nowhere.stderr
