@@ -30,8 +30,8 @@ from sk_digits.datasets import fetch_mnist, load_digits_28
 
 SCRIPT_ARGUMENTS = sys.argv[1:] if len(sys.argv) == 3 else ["60001", tempfile.mkdtemp()]
 N_ROWS, FOLDER = int(SCRIPT_ARGUMENTS[0]), Path(SCRIPT_ARGUMENTS[1])
-CHUNK = 8_192  # rows in memory at a time; a multiple of batch_size
-PASSES = 3
+CHUNK = 4_096  # rows in memory at a time; a multiple of batch_size
+PASSES = 2
 PARAMS = {"hidden_layer_sizes": (128,), "lr": 8e-3, "random_state": 0}
 
 try:

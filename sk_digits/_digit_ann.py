@@ -274,8 +274,11 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
     ) -> Self:
         """Go once over a chunk of rows, with a constant step size.
 
-        The optimizer's state is kept from call to call. `max_epochs`, `lr_schedule` and
-        `early_stopping` are ignored; "balanced" class weights balance each chunk by itself.
+        For data that do not fit into memory, and for those that are still to come. The rows of a
+        chunk are shuffled, the chunks are not: each should be a fair sample. Several passes, and
+        an `lr` that falls from call to call, are for the caller to make. The optimizer's state is
+        kept. `max_epochs`, `lr_schedule` and `early_stopping` are ignored; "balanced" class
+        weights balance each chunk by itself.
 
         Parameters
         ----------
@@ -286,7 +289,8 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
         classes : array-like of shape (n_classes,) or None, default=None
             All labels that will ever come. Needed at the first call.
         sample_weight : array-like of shape (n_rows,) or None, default=None
-            Weights of the rows, not negative.
+            Weights of the rows, not negative: copies, or relative to the others of the chunk, as
+            for :meth:`fit`.
 
         Returns
         -------
