@@ -289,8 +289,7 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
         classes : array-like of shape (n_classes,) or None, default=None
             All labels that will ever come. Needed at the first call.
         sample_weight : array-like of shape (n_rows,) or None, default=None
-            Weights of the rows, not negative: copies, or relative to the others of the chunk, as
-            for :meth:`fit`.
+            As for :meth:`fit`; ratios are those within the chunk.
 
         Returns
         -------
