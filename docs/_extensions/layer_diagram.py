@@ -4,6 +4,7 @@ What stands beside a module's name is the first line of its docstring.
 """
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -35,8 +36,10 @@ class LayerDiagram(Directive):
         for layer in layers:
             box = nodes.container(classes=["layer"])
             for module in layer.split(" | "):
-                name = nodes.literal(text=module)
-                box += nodes.paragraph("", "", name, nodes.Text(" " + _summary(module)))
+                paragraph = nodes.paragraph("", "", nodes.strong(text=module), nodes.Text(" "))
+                for i, part in enumerate(re.split("`+", _summary(module))):
+                    paragraph += nodes.literal(text=part) if i % 2 else nodes.Text(part)
+                box += paragraph
             diagram += box
         return [diagram]
 
