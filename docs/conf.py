@@ -89,6 +89,7 @@ html_sidebars = {
     for name in (
         "index",
         "install",
+        "gallery/plot_tutorial",
         "results",
         "comparison",
         "architecture",

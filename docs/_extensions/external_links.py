@@ -13,11 +13,15 @@ RULES = {
     r"sklearn\.[\w.]+": "https://scikit-learn.org/stable/modules/generated/{name}.html",
     r"numpy\.[\w.]+": "https://numpy.org/doc/stable/reference/generated/{name}.html",
     r"torch\.[\w.]+": "https://docs.pytorch.org/docs/stable/generated/{name}.html",
+    r"distributed\.Client[\w.]*": "https://distributed.dask.org/en/stable/api.html#{name}",
+    r"joblib\.parallel_config": (
+        "https://joblib.readthedocs.io/en/stable/generated/joblib.parallel_config.html"
+    ),
     r"skorch\.NeuralNetClassifier": (
         "https://skorch.readthedocs.io/en/stable/classifier.html"
         "#skorch.classifier.NeuralNetClassifier"
     ),
-    r"skorch\.callbacks\.[\w.]+": ("https://skorch.readthedocs.io/en/stable/callbacks.html#{name}"),
+    r"skorch\.callbacks\.[\w.]+": "https://skorch.readthedocs.io/en/stable/callbacks.html#{name}",
 }
 
 
