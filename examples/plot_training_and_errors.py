@@ -38,6 +38,7 @@ history = TrainingHistoryDisplay.from_estimator(pipeline)
 # %%
 # The surest errors first: "4 → 9" is a 4 that was read as a 9.
 
+# sphinx_gallery_thumbnail_number = 2
 errors = DigitGridDisplay.from_estimator(pipeline, X[n_train:], y[n_train:], n_images=18)
 
 # %%

@@ -95,7 +95,7 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
         Whether `fit` goes on from the weights of the fit before, with a fresh optimizer.
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and see the net.
-        scikit-learn's own callbacks are none of them: :meth:`set_callbacks` takes those.
+        scikit-learn's own callbacks are none of them: ``set_callbacks`` takes those.
     device : str or torch.device, default="auto"
         Where to compute: "auto" is CUDA where there is one, else the CPU.
     precision : {"auto", "bfloat16", "float32"}, default="float32"

@@ -66,14 +66,15 @@ def to_onnx(
     ----------
     model : DigitANN or Pipeline
         A fitted classifier, or a fitted pipeline that ends in one, of steps that skl2onnx can
-        convert: :class:`PixelScaler` and most of scikit-learn's, :class:`DigitImageNormalizer` not.
+        convert: :class:`~sk_digits.PixelScaler` and most of scikit-learn's,
+        :class:`~sk_digits.DigitImageNormalizer` not.
     path : str or path-like or None, default=None
         Where to save the model; ``.onnx`` is the usual suffix. The file appears whole or not at
         all, and replaces what is there. None saves nothing.
     dtype : {"float32", "float64", "uint8"}, default="float32"
         Type of the rows. float32 holds all pixels of up to 24 bits as they are; "uint8" spares
-        the conversion where a :class:`PixelScaler` comes first. With "float64" probabilities are
-        float64, else float32.
+        the conversion where a :class:`~sk_digits.PixelScaler` comes first. With "float64"
+        probabilities are float64, else float32.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def to_onnx(
     Notes
     -----
     Once this module is imported, ``skl2onnx.to_onnx(model, X[:1])`` works, too, also for searches,
-    votes and whatever else holds a :class:`DigitANN` that skl2onnx can convert. It has more options
+    votes and whatever else holds a :class:`~sk_digits.DigitANN` that skl2onnx can convert. It has more options
     and, without ``options={"zipmap": False}``, gives probabilities as a list of dicts.
 
     Examples

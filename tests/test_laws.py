@@ -127,3 +127,14 @@ def test_names_without_underscore_are_in_all():
             and (inspect.isclass(it) or inspect.isfunction(it))
         }
         assert shown <= set(public_names(module))
+
+
+def test_the_api_page_lists_every_public_object():
+    """docs/api.rst has each public name of each public module, and no other."""
+    page = (ROOT / "docs" / "api.rst").read_text()
+    listed = set()
+    for part in page.split(".. currentmodule:: ")[1:]:
+        module = part.partition("\n")[0]
+        listed |= {f"{module}.{name}" for name in re.findall(r"^   (\w+)$", part, flags=re.M)}
+    modules = map(importlib.import_module, (*MODULES, "sk_digits.cluster"))
+    assert listed == {f"{m.__name__}.{name}" for m in modules for name in public_names(m)}

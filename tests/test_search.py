@@ -181,8 +181,8 @@ def test_early_stopping_within_a_search(images):
 
 
 def test_the_code_of_the_page_on_searches_runs(capsys):
-    """docs/search.md does what it says, with shorter trainings."""
-    page = (Path(__file__).parents[1] / "docs" / "search.md").read_text()
+    """docs/searching.md does what it says, with shorter trainings."""
+    page = (Path(__file__).parents[1] / "docs" / "searching.md").read_text()
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
     shorter = {"max_epochs=30": "max_epochs=3", "=8,": "=1,", "=32,": "=4,"}
     for long, short in shorter.items():
