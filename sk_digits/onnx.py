@@ -96,8 +96,8 @@ def to_onnx(
     Notes
     -----
     Once this module is imported, ``skl2onnx.to_onnx(model, X[:1])`` works, too, also for searches,
-    votes and whatever else holds a :class:`~sk_digits.DigitANN` that skl2onnx can convert. It has more options
-    and, without ``options={"zipmap": False}``, gives probabilities as a list of dicts.
+    votes and whatever else holds a :class:`~sk_digits.DigitANN` that skl2onnx can convert. It has
+    more options and, without ``options={"zipmap": False}``, gives probabilities as a list of dicts.
 
     Examples
     --------
