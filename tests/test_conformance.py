@@ -62,7 +62,7 @@ def test_pipeline_fails_only_what_any_classifiers_pipeline_fails():
         ({"precision": "bfloat16"}, set()),
         ({"batch_size": 16, "batch_norm": True}, WEIGHTS),  # leaves last batches of one row
     ],
-    ids=lambda value: "-".join(value),
+    ids=lambda value: "-".join(sorted(value)),
 )
 def test_every_check_passes_with_a_feature_on(params, may_fail):
     """Each feature passes the checks, but for weights as copies where it draws by the row."""
