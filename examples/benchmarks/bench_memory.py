@@ -1,8 +1,8 @@
 """Whether fits and predictions, made again and again, take more and more memory.
 
 Each of some fresh processes makes 200 fits of one classifier unmeasured, in which the allocator's
-pools fill, and then 200 more, and the same with 100,000 predictions. It notes its resident memory
-on the way. The slope over the measured calls, by least squares, is the growth a call. Processes are
+pools fill, and then 200 more; then 200 and 100,000 predictions. It notes its resident memory on the
+way. The slope over the measured calls, by least squares, is the growth a call. Processes are
 independent: the interval is Student's over them.
 
     python examples/benchmarks/bench_memory.py
@@ -28,6 +28,7 @@ from scipy.stats import t as student
 
 from sk_digits import DigitANN
 
+N_UNMEASURED = 200  # calls
 N_SAMPLES = 100  # of the memory, in each process
 
 
@@ -39,7 +40,7 @@ def resident_bytes() -> int:
 
 def trace(call: Callable[[], Any], n_calls: int) -> list[int]:
     """Call to warm up, and call again; give the memory after each hundredth of these calls."""
-    for _ in range(n_calls):
+    for _ in range(N_UNMEASURED):
         call()
     sizes = []
     for _ in range(N_SAMPLES):
