@@ -110,6 +110,15 @@ def tidy(app: Sphinx, docname: str, source: list[str]) -> None:
     )
 
 
+def skip_inherited(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out what classes have from other packages, which document it themselves."""
+    function = getattr(obj, "fget", obj)  # of a property
+    return None if str(getattr(function, "__module__", "")).startswith("sk_digits") else True
+
+
 def setup(app: Sphinx) -> None:
-    """Tidy the pages as they are read."""
+    """Tidy the pages as they are read, and the API as it is found."""
     app.connect("source-read", tidy)
+    app.connect("autodoc-skip-member", skip_inherited)
