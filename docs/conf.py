@@ -54,6 +54,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"benchmarks",
+    "capture_repr": ("_repr_html_",),
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("sk_digits",),
     "reference_url": {"sk_digits": None},
