@@ -241,7 +241,7 @@ class PixelScaler(
     def _warn_of_other_units(self, X: Any) -> None:
         values = X.data if sp.issparse(X) else X
         magnitude = _largest_magnitude(X)
-        if magnitude > self.pixel_max_:
+        if magnitude > self.pixel_max_ * (1 + 1e-5):  # what interpolates may round up
             problem = "are beyond"
         elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((values > 0) & (values < 1)):
             problem = "are mere fractions of"

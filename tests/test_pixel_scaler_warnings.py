@@ -52,3 +52,9 @@ def test_images_that_may_be_in_the_same_units_are_no_warning(container, trained,
     scaler = PixelScaler().fit(container(np.array([trained], dtype=float)))
     out = scaler.transform(container(np.array([given], dtype=float)))
     assert out.shape == (1, 2)
+
+
+def test_what_interpolation_rounds_up_is_no_other_unit():
+    """A value a few roundings above full ink does not warn; pytest makes an error of a warning."""
+    scaler = PixelScaler().fit([[0.0, 255.0]])
+    assert scaler.transform([[0.0, 255.0002]]).max() == pytest.approx(1)
