@@ -1,14 +1,10 @@
-"""What the tests of the contract measure: the state of the process, a model's bits, memory."""
+"""What the tests of the contract measure: the state of the process, and a model's bits."""
 
-import ctypes
-import gc
 import hashlib
-import os
 import pickle
 import random
 import signal
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -49,11 +45,3 @@ def sha256_of(ann):
 def state_of(model):
     """Give all of a model that can change: its pickle, which holds every weight."""
     return pickle.dumps(model)
-
-
-def resident_bytes():
-    """Give the physical memory that this process uses, without what it could give back at once."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # else what is kept fills what is free, and is not seen
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from _contract import resident_bytes
+from _resident_memory import resident_bytes
 
 from sk_digits import DigitANN
 

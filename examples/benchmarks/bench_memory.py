@@ -13,10 +13,8 @@ Rows are MNIST where SK_DIGITS_DATA names its folder, else random numbers: as go
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -24,18 +22,13 @@ from typing import Any
 
 import numpy as np
 from _contenders import load_data
+from _resident_memory import resident_bytes
 from scipy.stats import t as student
 
 from sk_digits import DigitANN
 
 N_UNMEASURED = 200  # calls
 N_SAMPLES = 100  # of the memory, in each process
-
-
-def resident_bytes() -> int:
-    """Give the physical memory that this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def trace(call: Callable[[], Any], n_calls: int) -> list[int]:
@@ -46,7 +39,6 @@ def trace(call: Callable[[], Any], n_calls: int) -> list[int]:
     for _ in range(N_SAMPLES):
         for _ in range(n_calls // N_SAMPLES):
             call()
-        gc.collect()
         sizes.append(resident_bytes())
     return sizes
 
