@@ -159,8 +159,9 @@ class PixelScaler(
         """
         check_is_fitted(self)
         pixels = self._validate(X, reset=False)
-        self._check_range(pixels, _largest_magnitude(pixels) / self.pixel_max_)
-        self._warn_of_other_units(pixels)
+        magnitude = _largest_magnitude(pixels)
+        self._check_range(pixels, magnitude / self.pixel_max_)
+        self._warn_of_other_units(pixels, magnitude)
         return _map_values(pixels, lambda values: values / self._factor(values.dtype))
 
     def inverse_transform(self, X: ArrayLike) -> Pixels:
@@ -238,9 +239,8 @@ class PixelScaler(
                     self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
                 )
 
-    def _warn_of_other_units(self, X: Any) -> None:
+    def _warn_of_other_units(self, X: Any, magnitude: float) -> None:
         values = X.data if sp.issparse(X) else X
-        magnitude = _largest_magnitude(X)
         if magnitude > self.pixel_max_ * (1 + 1e-5):  # what interpolates may round up
             problem = "are beyond"
         elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((values > 0) & (values < 1)):
