@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import torch
 
 from sk_digits._augmentation import RandomWarp
 from sk_digits._batches import as_tensor
-from sk_digits._filters_lock import filters_lock
 from sk_digits._mlp import MLP
 from sk_digits._net import DigitNet
+from sk_digits._steps import AdamW
 
 
 def build_net(
@@ -53,7 +52,7 @@ def build_net(
         module__draws_weights=draws_weights,
         criterion=torch.nn.CrossEntropyLoss,
         criterion__label_smoothing=label_smoothing,
-        optimizer=torch.optim.AdamW,
+        optimizer=AdamW,
         optimizer__weight_decay=weight_decay,
         optimizer__fused=True,
         # A DataLoader, which callbacks may start, would draw from torch's global generator.
@@ -67,9 +66,7 @@ def build_net(
         training=training,
         **net_params,
     )
-    # The first optimizer of a process imports much of torch, which leaves a warning filter behind.
-    with filters_lock, warnings.catch_warnings():
-        return net.initialize()
+    return net.initialize()
 
 
 def net_to_arrays(net: DigitNet) -> dict[str, Any]:

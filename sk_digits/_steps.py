@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from inspect import unwrap
 
 import torch
 
@@ -32,6 +33,20 @@ def step_sizes(schedule: str, lr: float, n_steps: int, first: int = 0) -> Iterat
             yield between(start, lr, step / peak)
         else:
             yield between(lr, end, (step - peak) / (n_steps - 1 - peak))
+
+
+class AdamW(torch.optim.AdamW):
+    """torch's AdamW, without what hides it from torch's compiler.
+
+    When first called, those wrappers import the compiler: 800 modules, for a second, in each new
+    process that fits or loads a network, and a warning filter left behind.
+    """
+
+    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
+    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
+    state_dict = unwrap(torch.optim.AdamW.state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
 
 
 def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[float], None]:

@@ -37,3 +37,25 @@ def test_import_brings_no_torch(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_a_fit_brings_no_compiler(tmp_path):
+    """torch's compiler takes a second to import, and nothing here uses it."""
+    code = (
+        "import sys, warnings, numpy as np; from sk_digits import DigitANN, load_model, save_model;"
+        "from skorch.callbacks import Callback; filters = list(warnings.filters);"
+        "X, y = np.ones((20, 4), dtype='f'), np.arange(20) % 10; "
+        "ann = DigitANN((4,), max_epochs=2);"
+        "ann.fit(X, y).partial_fit(X, y); save_model(ann, sys.argv[1]);"
+        "load_model(sys.argv[1]).partial_fit(X, y).predict(X);"
+        "DigitANN((4,), max_epochs=2, callbacks=[Callback()], early_stopping=True).fit(X, y);"
+        "print('torch.optim' in sys.modules, 'torch._dynamo' in sys.modules,"
+        "filters == warnings.filters)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.skops")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == ["True", "False", "True"]

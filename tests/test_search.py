@@ -75,15 +75,18 @@ def test_inner_max_num_threads_wins_over_an_exported_setting(workers_of_an_expor
 
 
 def test_a_candidate_leaves_nothing_behind(workers_of_an_export):
-    """Peak memory after sixteen fits is that after the first; all map one copy of the data."""
+    """Peak memory after many fits is that after the first; all map one copy of the data."""
     fits = workers_of_an_export[1]
     assert len(fits) == 16
     assert len({fit["inode"] for fit in fits}) == 1
     assert fits[0]["inode"] != 0
     weights = (785 * 1500 + 1501 * 10) * 4 / 2**20
-    for worker in {fit["pid"] for fit in fits}:
-        peaks = sorted(fit["peak"] for fit in fits if fit["pid"] == worker)
-        assert len(peaks) >= 4
+    of_workers = [
+        sorted(fit["peak"] for fit in fits if fit["pid"] == worker)
+        for worker in {fit["pid"] for fit in fits}
+    ]
+    assert max(map(len, of_workers)) >= 8  # the other may start late
+    for peaks in of_workers:
         assert peaks[-1] - peaks[0] < 4 * weights  # weights, gradients and moments of one fit
 
 
