@@ -54,7 +54,7 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
     batch_norm : bool, default=False
         Whether to normalise each hidden layer over the batch. It allows larger step sizes, and
         makes a row's part in training depend on its batch.
-    lr : float, default=2e-3
+    lr : float, default=4e-3
         Step size of AdamW; with a schedule, the largest one.
     lr_schedule : {"constant", "cosine", "one_cycle"}, default="one_cycle"
         Course of the step size over `max_epochs`: "one_cycle" rises over the first 30 % of the
@@ -168,7 +168,7 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
         activation: str = "relu",
         dropout: float = 0.0,
         batch_norm: bool = False,
-        lr: float = 2e-3,
+        lr: float = 4e-3,
         lr_schedule: str = "one_cycle",
         weight_decay: float = 1e-2,
         label_smoothing: float = 0.0,

@@ -46,7 +46,7 @@ def test_every_process_gives_the_same_bits(printed):
 
 
 def test_the_first_fit_of_a_process_leaves_the_world_alone(printed):
-    """It imports much of torch, which leaves a warning filter behind if it may."""
+    """It could import torch's compiler, which leaves a warning filter behind."""
     assert [one["changed"] for one in printed[:2]] == [[], []]
 
 
