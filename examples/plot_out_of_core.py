@@ -8,7 +8,7 @@ stays what one chunk takes, however long the file, and the network learns as muc
 at once.
 
 Run as a script, it takes the number of rows and a folder for the file and the picture:
-``python plot_out_of_core.py 210001 /tmp``.
+``python examples/plot_out_of_core.py 210001 FOLDER``. The file, 659 MB, stays there.
 """
 
 # %%

@@ -5,7 +5,8 @@ Can it read your own handwriting?
 MNIST's digits are cut out, centred and white on black; a photo of your notebook is none of this.
 :class:`~sk_digits.DigitImageNormalizer` stands before the network and brings the one to the other.
 
-Run as a script, it takes names of your own image files, one digit each.
+Run as a script, it takes names of your own image files, one digit each, and saves the figure as
+``own_handwriting.png``.
 """
 
 # %%
@@ -15,7 +16,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from sklearn.pipeline import Pipeline
 
 from sk_digits import DigitImageNormalizer, make_digit_pipeline
@@ -75,7 +76,7 @@ seen = reader["image"].transform(pictures).reshape(-1, 28, 28)
 
 figure, axes = plt.subplots(2, len(pictures), figsize=(6.4, 4.6), layout="constrained")
 for column, picture in zip(axes.reshape(2, -1).T, pictures, strict=True):
-    shown = plt.imread(picture) if isinstance(picture, str) else picture
+    shown = ImageOps.exif_transpose(Image.open(picture)) if isinstance(picture, str) else picture
     column[0].imshow(shown, cmap="gray", vmin=0, vmax=255)
 for column, image, answer, p in zip(
     axes.reshape(2, -1).T, seen, answers, probabilities, strict=True
@@ -86,6 +87,8 @@ for ax in axes.ravel():
     ax.set(xticks=[], yticks=[])
 axes.reshape(2, -1)[0, 0].set_ylabel("the picture")
 axes.reshape(2, -1)[1, 0].set_ylabel("what the network sees")
+if sys.argv[1:]:
+    figure.savefig("own_handwriting.png", dpi=150)
 
 # %%
 # The pencil's 2, the chalk's 4 and the drawn 7 come out as MNIST would have had them, and a network

@@ -29,7 +29,7 @@ reader = Pipeline([("image", DigitImageNormalizer()), *trained.steps])
 
 # %%
 # A page of numbers, written by many hands: unseen images, blue ink on paper that is darker on one
-# side. A photo of your own page would be ``page = "page.jpg"``.
+# side. A photo of your own page would be ``page = np.asarray(Image.open("page.jpg"))``.
 
 rng = np.random.default_rng(3)
 NUMBERS = ["2718", "31415", "1618", "14142"]

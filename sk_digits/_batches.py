@@ -61,10 +61,10 @@ class Batches:
         self.batch_size = batch_size
         self.generator = generator
         self.n_rows = len(X)
-        self._copies: torch.Tensor | None = None  # the row that each of them is of
+        self.copies: torch.Tensor | None = None  # the row that each of them is of
         if sample_weight is not None and not sample_weight.is_floating_point():
-            self._copies = torch.arange(len(X), device=X.device).repeat_interleave(sample_weight)
-            self.n_rows = len(self._copies)
+            self.copies = torch.arange(len(X), device=X.device).repeat_interleave(sample_weight)
+            self.n_rows = len(self.copies)
             self.sample_weight = None
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield ``(X, y, sample_weight)`` of one batch after the other."""
-        X, y, weight, copies = self.X, self.y, self.sample_weight, self._copies
+        X, y, weight, copies = self.X, self.y, self.sample_weight, self.copies
         in_order = self.generator is None or self.n_rows <= self.batch_size
         if in_order and copies is None:
             for start in range(0, len(X), self.batch_size):

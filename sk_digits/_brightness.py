@@ -102,13 +102,14 @@ class View(NamedTuple):
     def of(cls, picture: Picture, factor: int, ink: str) -> Self:
         """Find how to see a picture, on one shrunk by `factor`.
 
-        `ink` is "dark", "light", or "auto" to find out.
+        `ink` is "dark", "light", or "auto" to find out; of an opacity it says nothing.
         """
         axis = None
         if picture.pixels.ndim == 3:
             axis = _find_colour_axis(shrink(picture.pixels, factor).astype(np.float32))
         plain = cls(axis, light=False)
-        light = _ink_is_light(plain.see(picture, factor)) if ink == "auto" else ink == "light"
+        finds_out = ink == "auto" or picture.is_opacity
+        light = _ink_is_light(plain.see(picture, factor)) if finds_out else ink == "light"
         return plain._replace(light=light)
 
     def see(self, picture: Picture, factor: int) -> Floats:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from sk_digits._early_stopper import EarlyStopper
 from sk_digits._model_file import write_atomically
 from sk_digits._net import DigitNet
 from sk_digits._net_state import load_arrays, net_to_arrays
+
+TORN_AFTER = 600  # seconds in which a file that is being written grows
 
 
 class TrainingCheckpoint(Callback):
@@ -85,11 +89,16 @@ class TrainingCheckpoint(Callback):
         folder.mkdir(parents=True, exist_ok=True)
         self.stopper_ = net.fit_params["stopper"]
         validation = net.fit_params["validation"]
-        held_out = () if validation is None else (validation.X, validation.y)
-        rows = [t for t in (X, y, net.fit_params["sample_weight"], *held_out) if t is not None]
+        rows = [X, y, net.fit_params["sample_weight"]]
+        if validation is not None:
+            rows += [validation.X, validation.y, validation.sample_weight, validation.copies]
+        rows = [tensor for tensor in rows if tensor is not None]
         self.path_ = folder / f"training-{_fingerprint(net, rows, self.stopper_)}.npz"
-        for torn in folder.glob(f".{self.path_.name}.*.tmp"):  # a process was killed in writing it
-            torn.unlink(missing_ok=True)
+        for torn in folder.glob(f".{self.path_.name}.*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                # A process was killed in writing it, unless another one writes it now.
+                if time.time() - torn.stat().st_mtime > TORN_AFTER:
+                    torn.unlink()
         if self.path_.exists():
             self._resume(net)
 
@@ -159,9 +168,11 @@ def _fingerprint(net: DigitNet, rows: list[torch.Tensor], stopper: EarlyStopper 
         "torch": str(torch.__version__),
         "architecture": arrays["architecture"],
         "training": arrays["training"],
+        "epochs": net.fit_params["epochs"],
         "stopper": None if stopper is None else stopper.get_state()[0],
     }
-    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    text = json.dumps(plain, sort_keys=True, default=lambda number: number.item())
+    digest = hashlib.sha256(text.encode())
     state = [*arrays["weights"].values(), arrays["generator"]]
     state += [array for moments in arrays["optimizer"].values() for array in moments.values()]
     for array in [*state, *(t.cpu().numpy() for t in rows)]:

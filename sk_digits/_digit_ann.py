@@ -82,10 +82,9 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
         neither its accuracy nor its loss gets better, and keep the most accurate weights, of
         equally accurate ones those of least loss.
     validation_fraction : float, default=0.1
-        Fraction of training rows, in (0, 1), that early stopping holds out; at least one a class.
+        Fraction of rows, in (0, 1), that early stopping holds out; at least as many as classes.
     n_iter_no_change : int, default=10
-        Epochs without a better validation accuracy or loss after which early stopping ends the
-        fit.
+        Epochs without a better validation accuracy or loss after which the fit ends.
     tol : float, default=1e-4
         Change of the validation accuracy or loss that early stopping counts as better.
     class_weight : dict, "balanced" or None, default=None
@@ -372,6 +371,7 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
             stopper=stopper,
             tasks=tasks,
         )
+        self.__dict__.pop("best_validation_score_", None)  # it was of other weights
         for name, value in fitted_attributes(net, classes, stopper).items():
             setattr(self, name, value)
         if tasks is not None:

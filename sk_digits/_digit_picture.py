@@ -66,13 +66,13 @@ def _enlarge(picture: Picture) -> Picture:
     padded[pad : pad + height, pad : pad + width] = pixels
     zoom = (ENLARGED, ENLARGED, 1)[: pixels.ndim]
     enlarged = ndimage.zoom(padded, zoom, order=3, mode="nearest", grid_mode=True)
-    return Picture(np.clip(enlarged, 0, picture.white), picture.white)
+    return picture._replace(pixels=np.clip(enlarged, 0, picture.white))
 
 
 def read_digit(picture: Picture, ink: str) -> Bytes | None:
     """Bring a picture of one digit into MNIST's frame; None if there is no digit."""
     pixels = picture.pixels
-    if ink != "dark" and is_framed(pixels):
+    if (ink != "dark" or picture.is_opacity) and is_framed(pixels):
         return pixels
     blur = SHARPEST
     if max(pixels.shape[:2]) <= TINY:

@@ -43,7 +43,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
     ----------
     ink : {"auto", "dark", "light"}, default="auto"
         Whether the writing is darker or lighter than its ground; "auto" finds out in each picture.
-        Ignored where ink is told by transparency alone: there ink is light.
+        Ignored where transparency alone tells ink from ground.
     on_blank : {"error", "nan", "zeros"}, default="error"
         What becomes of a picture in which no digit is found: an error that names it, a row of NaN
         (then all rows are float32), or a row of zeros, which a classifier will take for a digit.

@@ -122,18 +122,18 @@ def _strokes(mask: Mask) -> tuple[NDArray[np.intp], list[Box], NDArray[np.float6
     return labels, boxes, np.array([region.area for region in regions], dtype=np.float64)
 
 
-def _is_page_edge(mask: Mask, box: Box) -> bool:
+def _is_page_edge(labels: NDArray[np.intp], number: int, box: Box) -> bool:
     """Tell whether a stroke lies along a border, as the edge of a page or its shadow does."""
-    height, width = mask.shape
+    height, width = labels.shape
     top, left, bottom, right = box
     sides = {
-        "top": (top == 0, bottom <= MARGIN * height, mask[0]),
-        "bottom": (bottom == height, top >= (1 - MARGIN) * height, mask[-1]),
-        "left": (left == 0, right <= MARGIN * width, mask[:, 0]),
-        "right": (right == width, left >= (1 - MARGIN) * width, mask[:, -1]),
+        "top": (top == 0, bottom <= MARGIN * height, labels[0]),
+        "bottom": (bottom == height, top >= (1 - MARGIN) * height, labels[-1]),
+        "left": (left == 0, right <= MARGIN * width, labels[:, 0]),
+        "right": (right == width, left >= (1 - MARGIN) * width, labels[:, -1]),
     }
     for touches, within, side in sides.values():
-        if touches and (within or side.mean() > 0.5):
+        if touches and (within or (side == number).mean() > 0.5):
             return True
     return sum(touches for touches, _, _ in sides.values()) > 2
 
@@ -180,7 +180,7 @@ def find_ink(brightness: Floats, window: float) -> Ink:
         # Lines are fainter than ink as a rule, and found whole only where faint marks count.
         mask = _without_lines(mask, depth > max(floor, 0.4 * threshold))
         labels, boxes, areas = _strokes(mask)
-        edges = [_is_page_edge(labels == i + 1, box) for i, box in enumerate(boxes)]
+        edges = [_is_page_edge(labels, i + 1, box) for i, box in enumerate(boxes)]
         keep = ~np.array(edges, dtype=np.bool_)
         if keep.any():
             keep &= areas >= SPECK * areas[keep].max()

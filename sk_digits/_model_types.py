@@ -19,7 +19,6 @@ from sk_digits import _parameters
 from sk_digits._digit_ann import DigitANN
 from sk_digits._images import DigitImageNormalizer
 from sk_digits._model_params import (
-    PARAMETER_TYPES,
     build_params,
     check_names,
     n_features_of,
@@ -78,8 +77,6 @@ _TRANSFORMERS = [
 _TRANSFORMER_BY_NAME = {type_name(kind.cls): kind for kind in _TRANSFORMERS}
 _DIGIT_ANN, _PIPELINE = type_name(DigitANN), type_name(Pipeline)
 _NORMALIZER = type_name(DigitImageNormalizer)
-# What skops.io.load is to be told to trust, should one open a file with it.
-TYPES = sorted({_DIGIT_ANN, _PIPELINE, _NORMALIZER, *_TRANSFORMER_BY_NAME, *PARAMETER_TYPES})
 
 
 class Built(NamedTuple):
@@ -262,8 +259,9 @@ def _build_ann(stored: Stored, where: str) -> Built:
         is_int(state["n_iter_"], 1) and state["n_iter_"] == len(curve),
         f"{where}.n_iter_ is not the length of loss_curve_",
     )
-    require(_are_numbers(state.get("validation_scores_", [])), f"{where}.validation_scores_")
-    require(is_number(state.get("best_validation_score_", 0)), f"{where}.best_validation_score_")
+    scores, best = state.get("validation_scores_", []), state.get("best_validation_score_", 0)
+    require(_are_numbers(scores), f"{where}.validation_scores_ is no list of numbers")
+    require(is_number(best), f"{where}.best_validation_score_ is no number")
     check_net_arrays(state["net_"], n_features, len(classes))
     ann = DigitANN()
     ann.__setstate__(state)

@@ -24,11 +24,14 @@ class Picture(NamedTuple):
     pixels : ndarray of shape (height, width) or (height, width, 3)
         uint8 or float32, from 0.
     white : float
-        1, 16, 255 or 65535, or a larger maximum.
+        1, 16 or 255.
+    is_opacity : bool
+        Whether the pixels are a drawing's opacity, so that its colours told nothing.
     """
 
     pixels: NDArray[Any]
     white: float
+    is_opacity: bool = False
 
 
 def _merge_alpha(pixels: NDArray[Any], white: float) -> NDArray[Any]:
@@ -89,6 +92,7 @@ def picture_of_array(array: NDArray[Any], max_pixels: int) -> Picture:
     array, white = _to_unit(array)
     if array.ndim == 3 and array.shape[2] == 4:
         array = _merge_alpha(array, white)
+        return Picture(array, white, is_opacity=array.ndim == 2)
     return Picture(array, white)
 
 

@@ -35,7 +35,7 @@ class Reading(NamedTuple):
     guesses: list[Guess]
 
 
-class Picture(NamedTuple):
+class FoundDigits(NamedTuple):
     """An image, and the rows of pixels of the digits in it."""
 
     file: str
@@ -44,7 +44,7 @@ class Picture(NamedTuple):
     rows: NDArray[Any]
 
 
-def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> Picture:
+def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> FoundDigits:
     """Find the one digit of an image, or all digits of a page.
 
     Raises
@@ -57,11 +57,11 @@ def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> 
         rows = normalizer.transform([pixels])
         if not rows.any():
             raise ValueError("no digit found that stands out from its ground")
-        return Picture(file, pixels, [None], rows)
+        return FoundDigits(file, pixels, [None], rows)
     segments = segment_digits(pixels)
     if not segments:
         raise ValueError("no digits found that stand out from their ground")
-    return Picture(
+    return FoundDigits(
         file,
         pixels,
         [(segment.line, segment.box) for segment in segments],
@@ -69,15 +69,16 @@ def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> 
     )
 
 
-def read_digits(picture: Picture, model: Any, top: int | None = None) -> list[Reading]:
-    """Say what the digits of a picture are, each with its `top` likeliest labels or all."""
-    probabilities = model.predict_proba(picture.rows)
+def read_digits(found: FoundDigits, model: Any, top: int | None = None) -> list[Reading]:
+    """Say what the digits of an image are, each with its `top` likeliest labels or all."""
+    probabilities = model.predict_proba(found.rows)
+    labels = model.classes_.tolist()
     readings = []
-    for place, row in zip(picture.places, probabilities, strict=True):
+    for place, row in zip(found.places, probabilities, strict=True):
         best = row.argsort()[::-1][:top]
-        guesses = [Guess(model.classes_[i].item(), float(row[i])) for i in best]
+        guesses = [Guess(labels[i], float(row[i])) for i in best]
         line, box = (None, None) if place is None else place
-        readings.append(Reading(picture.file, line, box, guesses))
+        readings.append(Reading(found.file, line, box, guesses))
     return readings
 
 

@@ -69,7 +69,10 @@ def main() -> None:
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
             counts["kills"] += 1
-            counts["kills_with_a_file_half_written"] += bool(list(folder.glob(".*.tmp")))
+            torn = list(folder.glob(".*.tmp"))
+            counts["kills_with_a_file_half_written"] += len(torn)
+            for path in torn:
+                path.unlink()
             now = epochs_in(folder)
             counts["torn_files"] += now is None
             counts["lost_epochs"] += now is not None and now < epochs

@@ -1,6 +1,7 @@
 """`TrainingCheckpoint`: a training that was stopped goes on as if it had not been."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from skorch.callbacks import Callback
 
-from sk_digits import DigitANN, TrainingCheckpoint
+from sk_digits import DigitANN, RandomWarp, TrainingCheckpoint
 
 SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 6, "random_state": 0}
 EVERYTHING = {
@@ -126,6 +127,44 @@ def test_other_data_start_anew(digits, tmp_path, change):
         ann.set_params(n_iter_no_change=3)
     ann.fit(X, y, sample_weight=weight)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_weight_of_each_row_counts(digits, tmp_path):
+    """Also of those that early stopping holds out, here every fourth."""
+    X, y = digits[0][:100], digits[1][:100]
+    params = SMALL | {"max_epochs": 1, "early_stopping": True, "validation_fraction": 0.25}
+    ann = DigitANN(**params, callbacks=[TrainingCheckpoint(tmp_path)])
+    for i in range(20):
+        ann.fit(X, y, sample_weight=1 + 0.5 * (np.arange(100) == i))
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_numbers_of_numpy_are_parameters_too(digits, tmp_path):
+    """As a grid of np.arange gives them; equal ones of Python go on with the same file."""
+    for number in (np.int64, int):
+        warp = RandomWarp(rotation=10, elastic=0.01, elastic_grid=number(4))
+        params = {"augmentation": warp, "early_stopping": True, "n_iter_no_change": number(3)}
+        DigitANN(**SMALL, **params, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_one_pass_is_not_taken_for_a_whole_training(digits, tmp_path):
+    """partial_fit with the same seed and folder trains one epoch from the start."""
+    params = SMALL | {"lr_schedule": "constant", "callbacks": [TrainingCheckpoint(tmp_path)]}
+    DigitANN(**params).fit(*digits)
+    assert DigitANN(**params).partial_fit(*digits, classes=range(10)).n_iter_ == 1
+
+
+def test_what_another_process_writes_is_left_to_it(digits, tmp_path):
+    """A torn file is deleted when nobody can be writing it any more."""
+    ann = DigitANN(**SMALL, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
+    (file,) = tmp_path.iterdir()
+    new, old = (tmp_path / f".{file.name}.{name}.tmp" for name in ("new", "old"))
+    for path in (new, old):
+        path.write_bytes(b"torn")
+    os.utime(old, (0, 0))
+    ann.fit(*digits)
+    assert set(tmp_path.iterdir()) == {file, new}
 
 
 @pytest.mark.parametrize("n_bytes", [0, 10, 1000, -10])

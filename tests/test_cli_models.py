@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sk_digits import load_model, read_metadata
+from sk_digits import load_model, make_digit_pipeline, read_metadata, save_model
 from sk_digits._cli import app
 from sk_digits.datasets import load_digits_28
 
@@ -114,10 +114,25 @@ def test_a_folder_a_pattern_and_its_files_are_the_same(model, photos):
     files = sorted(map(str, folder.iterdir()))
     answers = [
         runner.invoke(app, ["predict", str(model), *images]).stdout
-        for images in (files, [str(folder)], [str(folder / "*.png")])
+        for images in (files, [str(folder)], [str(folder / "*.png")], [str(folder), files[0]])
     ]
     assert answers[0].count("\n") == 20
-    assert answers[0] == answers[1] == answers[2]
+    assert len(set(answers)) == 1
+
+
+def test_labels_may_be_words(photos, tmp_path):
+    """Of a column of objects, as OpenML gives them, too."""
+    folder, labels = photos
+    X, y = load_digits_28(return_X_y=True)
+    words = np.array(["no digit", *"123456789"], dtype=object)
+    pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=12, random_state=0)
+    save_model(pipeline.fit(X, words[y]), tmp_path / "words.skops")
+    result = runner.invoke(app, ["predict", str(tmp_path / "words.skops"), str(folder), "--json"])
+    assert result.exit_code == 0, result.stderr
+    digits = json.loads(result.stdout)
+    read = {digit["file"]: digit["label"] for digit in digits}
+    right = [read[str(folder / f"{i}.png")] == words[label] for i, label in enumerate(labels)]
+    assert sum(right) >= 18
 
 
 def test_an_image_from_standard_input(model, photos):
@@ -265,6 +280,9 @@ def test_a_killed_training_is_resumed_to_the_same_model(tmp_path):
     refused = runner.invoke(app, ["train", *options])
     assert refused.exit_code == 2
     assert "--resume" in refused.stderr
+    another = runner.invoke(app, ["train", *options, "--seed", "1", "--resume"])
+    assert another.exit_code == 2
+    assert "holds no training with these options" in another.stderr
     resumed = runner.invoke(app, ["train", *options, "--out", str(out), "--resume"])
     assert resumed.exit_code == 0, resumed.stderr
     assert "going on after epoch" in resumed.stderr

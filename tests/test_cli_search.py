@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.model_selection import GridSearchCV
 from typer.testing import CliRunner
 
-from sk_digits import load_model, make_digit_pipeline, read_metadata
+from sk_digits import DigitANN, load_model, make_digit_pipeline, read_metadata
 from sk_digits._cli import app
 from sk_digits._cli._data import load_split
 from sk_digits._cli._search_results import draw, pareto_front
@@ -197,6 +197,22 @@ def test_candidates_that_diverge_come_last(tmp_path):
     result = _search(tmp_path / "none", "--hidden", "4", "--lr", "1e30")
     assert result.exit_code == 2
     assert "No candidate could be fitted" in result.stderr
+
+
+def test_a_network_that_does_not_fit_into_memory_is_a_failed_candidate(tmp_path, monkeypatch):
+    """The others are compared, as GridSearchCV does."""
+    fit = DigitANN.fit
+
+    def fit_narrow(self, X, y, sample_weight=None):
+        if self.hidden_layer_sizes == [5]:
+            raise RuntimeError("not enough memory")
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(DigitANN, "fit", fit_narrow)
+    result = _search(tmp_path, "--hidden", "4", "--hidden", "5")
+    assert result.exit_code == 1
+    assert "5, split 1 failed: RuntimeError: not enough memory" in result.stderr
+    assert [row["rank_test_score"] for row in _rows(tmp_path)] == ["1", "2"]
 
 
 def test_quiet_tells_the_result_alone(tmp_path):

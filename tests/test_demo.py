@@ -14,6 +14,7 @@ import pytest
 from drawing_page import Page, open_chromium, photo, running_demo
 from numpy.testing import assert_array_equal
 from PIL import Image
+from selenium.webdriver.common.by import By
 from typer.testing import CliRunner
 
 from sk_digits import load_model, make_digit_pipeline, save_model
@@ -148,6 +149,25 @@ def test_below_the_threshold_the_page_is_not_sure(browser, model_file):
         page.find(".clear").click()
         page.draw("3")
         assert "Is sk-digits demo still running" in page.error()
+
+
+def test_any_label_is_shown_and_none_is_run(browser, model_file):
+    """Labels may be sentences, quotes and tags: they stay text."""
+    X, y = load_digits_28(return_X_y=True)
+    words = np.array(
+        ["not a digit", '"><img src=x onerror="document.title=1">', "${1 + 1}", "three"]
+    )
+    strange = model_file.with_name("strange.skops")
+    pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=10, random_state=0)
+    save_model(pipeline.fit(X, words[np.minimum(y, 3)].astype(object)), strange)
+    with running_demo(strange) as (address, _):
+        page = Page(browser, address)
+        page.draw("3")
+        page.answer()
+        names = page.find(".bars").find_elements(By.CSS_SELECTOR, ".name")
+        assert [name.text for name in names] == sorted(words)
+        assert "NaN" not in page.text(".bars")
+        assert browser.title == "sk-digits"
 
 
 def test_what_is_no_picture_is_told_kindly(page, tmp_path):

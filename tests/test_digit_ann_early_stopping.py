@@ -87,6 +87,18 @@ def test_scores_are_those_of_the_held_out_rows_and_the_best_weights_are_kept(
     assert all(kept[name].equal(best[name]) for name in kept)
 
 
+@pytest.mark.parametrize("goes_on", ["partial_fit", "warm fit"])
+def test_the_best_score_goes_with_its_weights(digits, goes_on):
+    """A training that holds nothing out has no score to tell."""
+    ann = DigitANN(**TINY, warm_start=True).fit(*digits)
+    assert ann.best_validation_score_ == max(ann.validation_scores_)
+    if goes_on == "partial_fit":
+        ann.partial_fit(*digits)
+    else:
+        ann.set_params(early_stopping=False).fit(*digits)
+    assert not hasattr(ann, "best_validation_score_")
+
+
 @pytest.mark.parametrize("patience", [1, 3])
 def test_it_ends_when_patience_is_over(digits, patience):
     """It trains exactly as long as the scores, judged again here, let it."""

@@ -193,12 +193,13 @@ def test_coloured_ink_is_found(colours):
     assert_alike(normalize(picture)[0], SEVEN, 3)
 
 
+@pytest.mark.parametrize("ink", ["auto", "dark", "light"])
 @pytest.mark.parametrize("colour", [0, 255, 90])
-def test_ink_in_alpha_alone_is_found(colour):
+def test_ink_in_alpha_alone_is_found(colour, ink):
     """A stroke on a transparent canvas shows whatever its colour, and what hides does not."""
     coverage = ((PAPER - seven().astype(int)) * 255 // (PAPER - INK)).astype(np.uint8)
     canvas = np.dstack([np.full_like(coverage, colour)] * 3 + [coverage])
-    assert_alike(normalize(canvas)[0], SEVEN, 2)
+    assert_alike(normalize(canvas, ink=ink)[0], SEVEN, 2)
 
 
 def test_transparent_margins_around_a_picture_are_background():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tracemalloc
@@ -181,19 +180,3 @@ def test_early_stopping_within_a_search(images):
             alone = clone(pipeline).set_params(ann__lr=lr).fit(X[train], y[train])
             assert search.cv_results_[f"split{i}_test_accuracy"][j] == alone.score(X[test], y[test])
             assert search.cv_results_[f"split{i}_test_epochs"][j] == alone["ann"].n_iter_ < 60
-
-
-def test_the_code_of_the_page_on_searches_runs(capsys):
-    """docs/searching.md does what it says, with shorter trainings."""
-    page = (Path(__file__).parents[1] / "docs" / "searching.md").read_text()
-    code = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
-    shorter = {"max_epochs=30": "max_epochs=3", "=8,": "=1,", "=32,": "=4,"}
-    for long, short in shorter.items():
-        assert code.count(long) == 1
-        code = code.replace(long, short)
-    names: dict = {}
-    exec(code, names)
-    assert "DigitANN - fit #1" in capsys.readouterr().out
-    assert len(names["by_epoch"]) == 3 * (2 * 2 + 1)
-    assert names["halving"].n_resources_ == [1, 2, 4]
-    assert 0 < names["random_search"].best_params_["ann__augmentation__rotation"] < 30

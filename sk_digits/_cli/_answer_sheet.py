@@ -11,18 +11,18 @@ from PIL import Image, ImageDraw, ImageFont
 from sk_digits._reading import NOT_SURE, as_rgb
 
 if TYPE_CHECKING:
-    from sk_digits._reading import Picture, Reading
+    from sk_digits._reading import FoundDigits, Reading
 
 SURE, UNSURE = "#0072B2", "#D55E00"
 PAGE, TILE, MARGIN = 1200, 220, 12  # pixels
 
 
-def draw_answers(pictures: list[Picture], readings: list[Reading]) -> Image.Image:
+def draw_answers(pictures: list[FoundDigits], readings: list[Reading]) -> Image.Image:
     """Draw images with their answers: pages below each other with boxes, single digits in a grid.
 
     Parameters
     ----------
-    pictures : list of Picture
+    pictures : list of FoundDigits
         Images, all pages or all single digits.
     readings : list of Reading
         The answers, in the order of the pictures and of the digits in them.

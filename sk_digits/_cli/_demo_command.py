@@ -33,7 +33,7 @@ def demo(
 
     Without MODEL it offers to train a quick one first, on --data.
     """
-    from sk_digits._demo import import_gradio, make_demo, serve
+    from sk_digits._demo import LOOPBACK, import_gradio, make_demo, serve
 
     import_gradio()  # a missing one is to be told before a training, not after it
     if model is None:
@@ -44,7 +44,7 @@ def demo(
         classifier = load_model(model)
 
     def ready(address: str) -> None:
-        if host not in ("127.0.0.1", "localhost", "::1"):
+        if host not in LOOPBACK:
             say(f"warning: whoever reaches {host} can use the page, which has no password")
         typer.echo(f"Draw digits at {address} (Ctrl-C ends it)")
 

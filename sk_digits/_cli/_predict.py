@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from sk_digits._cli._app import FAILED, Quiet, command, in_words, say
 from sk_digits._cli._evaluate import Model
 
 if TYPE_CHECKING:
-    from sk_digits._reading import Picture, Reading
+    from sk_digits._reading import FoundDigits, Reading
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 
@@ -45,7 +46,7 @@ def find_files(images: list[str]) -> Iterator[str]:
         yield from map(str, found)
 
 
-def _load_picture(file: str, many: bool) -> Picture:
+def _load_picture(file: str, many: bool) -> FoundDigits:
     """Find the digits of one image file."""
     from sk_digits._image_files import read_image
     from sk_digits._reading import find_digits
@@ -57,15 +58,15 @@ def _load_picture(file: str, many: bool) -> Picture:
 def _as_text(readings: list[Reading]) -> str:
     """Write a digit a line, or, of a page, a line of digits a line."""
     lines = []
-    for file in dict.fromkeys(reading.file for reading in readings):
-        own = [reading for reading in readings if reading.file == file]
+    for file, of_file in itertools.groupby(readings, key=lambda reading: reading.file):
+        own = list(of_file)
         if own[0].line is None:
             guesses = [f"{g.label} {g.probability:.4f}" for g in own[0].guesses]
             lines.append(f"{file}: " + "  ".join(guesses))
             continue
         lines.append(f"{file}:")
-        for line in dict.fromkeys(reading.line for reading in own):
-            best = [reading.guesses[0] for reading in own if reading.line == line]
+        for _, of_line in itertools.groupby(own, key=lambda reading: reading.line):
+            best = [reading.guesses[0] for reading in of_line]
             surety = min(guess.probability for guess in best)
             text = "".join(str(guess.label) for guess in best)
             lines.append(f"  {text}  (least sure: {surety:.4f})")
@@ -136,14 +137,14 @@ def predict(
     """Read the digits in images. One that cannot be read is reported, the others go on."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other.")
-    files = list(find_files(images))
+    files = list(dict.fromkeys(find_files(images)))  # one named twice is read once
 
     from sk_digits import load_model
     from sk_digits._reading import read_digits
 
     classifier = load_model(model)
     readings: list[Reading] = []
-    pictures: list[Picture] = []
+    pictures: list[FoundDigits] = []
     n_failed = 0
     for file in _each(files, quiet):
         try:

@@ -12,6 +12,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sk_digits._model_file import write_atomically
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -54,7 +56,7 @@ class FitJournal:
         self.fits: list[Fit] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         # What follows the last line break was cut off in writing.
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        *lines, torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
         if not lines:
             path.write_text(json.dumps(settings) + "\n")
             return
@@ -69,7 +71,8 @@ class FitJournal:
                 f"{path.parent} holds a search with {_listed(others)}, and this one has "
                 f"{_listed({k: settings[k] for k in others})}. Give another folder."
             )
-        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        if torn:
+            write_atomically(path, b"".join(line + b"\n" for line in lines))
 
     def add(self, fit: Fit) -> None:
         """Keep a finished fit."""
@@ -160,8 +163,9 @@ def _fit_and_score(
     start = time.perf_counter()
     try:
         model.fit(X[train], y[train])
-    except ValueError as error:  # training diverged, for one
-        return Fit(params, split, math.nan, math.nan, math.nan, 0, str(error))
+    except Exception as error:  # training diverged, or the network needs more memory than there is
+        text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return Fit(params, split, math.nan, math.nan, math.nan, 0, text)
     fitted = time.perf_counter()
     score = float(model.score(X[test], y[test]))
     scored = time.perf_counter()

@@ -88,7 +88,7 @@ def train(
 
     typer.echo(f"data: {split.name}")
     pipeline = make_digit_pipeline(max_epochs=epochs, random_state=seed, **params)
-    fit(pipeline, split, checkpoint=checkpoint, quiet=quiet)
+    fit(pipeline, split, checkpoint=checkpoint, resume=resume, quiet=quiet)
     y_pred = pipeline.predict(split.X_test)
     typer.echo(describe(split.y_test, y_pred))
     if out is not None:
@@ -98,13 +98,20 @@ def train(
 
 
 def fit(
-    pipeline: Any, split: Split, *, checkpoint: Path | None = None, quiet: bool = False
+    pipeline: Any,
+    split: Split,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Train the digit pipeline, show how far it is, and say how long it took."""
     from sk_digits import TrainingCheckpoint
 
     epochs = pipeline.named_steps["ann"].max_epochs
     callbacks = [] if checkpoint is None else [TrainingCheckpoint(checkpoint)]
+    if resume:
+        callbacks.append(_resumption_callback(checkpoint))
     progress: Any = contextlib.nullcontext()
     if not quiet:
         progress, callback = _progress_callback(epochs)
@@ -163,6 +170,21 @@ def _check_checkpoint(checkpoint: Path | None, resume: bool) -> None:
         )
     if resume and not is_there:
         raise typer.BadParameter(f"{checkpoint} holds no training to go on with.")
+
+
+def _resumption_callback(checkpoint: Path | None) -> Any:
+    """Make a callback that complains of a training which nothing was saved of."""
+    from skorch.callbacks import Callback
+
+    class Resumption(Callback):
+        def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+            if not net.epochs_done:
+                raise ValueError(
+                    f"{checkpoint} holds no training with these options on these images. Give the "
+                    "options that it began with, or another folder without --resume."
+                )
+
+    return Resumption()
 
 
 def _checkpoint_of(pipeline: Any) -> Any:

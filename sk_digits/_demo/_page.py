@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 from functools import cache
 from importlib.resources import files
@@ -82,7 +84,7 @@ def make_demo(model: Any, *, threshold: float = NOT_SURE) -> gradio.Blocks:
             server_functions=[read],
             many=many,
             threshold=threshold,
-            labels=" ".join(reader.labels),
+            labels=html.escape(json.dumps(reader.labels)),
             max_bytes=MAX_BYTES,
         )
 

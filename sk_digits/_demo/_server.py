@@ -93,8 +93,8 @@ def serve(
         ),
     )
     app.add_middleware(_SecurityHeaders)
-    if host in ("127.0.0.1", "localhost"):
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    if host in LOOPBACK:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
     # Pages keep a connection open to notice that the server has gone: do not wait for them.
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, lifespan="on")
     if ready is not None:

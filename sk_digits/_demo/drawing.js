@@ -5,7 +5,7 @@ const pad = $(".pad"), stage = $(".stage"), ink = $(".ink"), marks = $(".marks")
 const image = $(".picture"), panel = $(".answer"), alarm = $(".error"), file = $(".file");
 const many = pad.dataset.many === "yes";
 const threshold = Number(pad.dataset.threshold);
-const labels = pad.dataset.labels.split(" ");
+const labels = JSON.parse(pad.dataset.labels);
 const maxBytes = Number(pad.dataset.maxBytes);
 const SENT_WIDTH = many ? 1200 : 420; // pixels of a drawing as it is sent
 const PEN = many ? 0.014 : 0.06; // of the stage's width: a felt pen, near MNIST's strokes

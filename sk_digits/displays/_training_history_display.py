@@ -105,7 +105,7 @@ class TrainingHistoryDisplay:
         ----------
         estimator : estimator
             A fitted :class:`~sk_digits.DigitANN`, or a fitted pipeline or search that ends in one.
-        ax : matplotlib.axes.Axes or None, default=None
+        ax : array-like of Axes of shape (n_panels,) or None, default=None
             As for :meth:`plot`.
         **line_kwargs : dict
             As for :meth:`plot`.
