@@ -204,7 +204,7 @@ def test_a_network_that_does_not_fit_into_memory_is_a_failed_candidate(tmp_path,
     fit = DigitANN.fit
 
     def fit_narrow(self, X, y, sample_weight=None):
-        if self.hidden_layer_sizes == [5]:
+        if tuple(self.hidden_layer_sizes) == (5,):
             raise RuntimeError("not enough memory")
         return fit(self, X, y, sample_weight)
 
