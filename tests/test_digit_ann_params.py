@@ -115,7 +115,7 @@ def test_numpys_numbers_are_numbers(digits):
     ann = DigitANN(
         np.array([16]),
         dropout=np.float64(0),
-        lr=np.float64(2e-3),
+        lr=np.float64(4e-3),
         batch_size=np.int64(128),
         max_epochs=np.int32(3),
         batch_norm=np.bool_(False),
