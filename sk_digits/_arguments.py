@@ -17,7 +17,8 @@ def naming(argument: str) -> Iterator[None]:
     """Turn what goes wrong in reading an argument into a ValueError or TypeError that names it.
 
     scikit-learn's and NumPy's messages do not always say which argument they are about, and
-    objects that are no arrays fail in ways of their own.
+    objects that are no arrays fail in ways of their own. NumPy does not warn within: what is not
+    finite, or does not fit into a type, is found, and an error.
 
     Parameters
     ----------
@@ -25,7 +26,8 @@ def naming(argument: str) -> Iterator[None]:
         Its name.
     """
     try:
-        yield
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
     except (MemoryError, Warning):
         raise
     except Exception as error:

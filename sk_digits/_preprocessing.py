@@ -186,7 +186,7 @@ class PixelScaler(
         """
         check_is_fitted(self)
         # Not validate_data: what transform returns has lost the names that it would ask for.
-        with naming("X"), np.errstate(over="ignore"):
+        with naming("X"):
             X = as_readable(X, "X")
             with filters_lock:
                 pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
@@ -231,8 +231,7 @@ class PixelScaler(
         task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
-        # What does not fit into the type is found, and an error.
-        with naming("X"), np.errstate(over="ignore"):
+        with naming("X"):
             X = as_readable(X, "X")
             with filters_lock:
                 return validate_data(

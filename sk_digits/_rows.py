@@ -84,8 +84,7 @@ def check_rows(
 
 def read_features(estimator: BaseEstimator, X: Any, *, reset: bool, dtype: str | None) -> Any:
     """Validate features, in a type or by the rule; sparse ones become CSR."""
-    # What does not fit into the type is found, and an error.
-    with naming("X"), np.errstate(over="ignore"):
+    with naming("X"):
         X = as_readable(X, "X")
         with filters_lock:
             return validate_data(
@@ -131,7 +130,7 @@ def _read_names(names: Any, argument: str) -> NDArray[Any]:
 
 def read_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
     """Validate the weights of some rows: finite, none negative, not all zero."""
-    with naming("sample_weight"), np.errstate(over="ignore"):
+    with naming("sample_weight"):
         weight = as_readable(sample_weight, "sample_weight")
         if isinstance(weight, Number):  # of which scikit-learn takes any
             weight = np.full(X.shape[0], weight)

@@ -194,6 +194,7 @@ def test_a_frame_on_one_side_only_is_a_warning(data):
     [
         (lambda X: np.where(X > 0.5, np.nan, X), "Input X contains NaN"),
         (lambda X: np.where(X > 0.5, np.inf, X), "Input X contains infinity"),
+        (lambda X: np.where(X > 0.5, np.inf, -np.inf), "Input X contains infinity"),
         (lambda X: sp.csr_array(np.where(X > 0.5, np.nan, X)), "Input X contains NaN"),
         (lambda X: X + 1j, "Complex data not supported"),
         (lambda X: torch.tensor(X) * (1 + 1j), "Complex data not supported"),
@@ -206,7 +207,17 @@ def test_a_frame_on_one_side_only_is_a_warning(data):
         (lambda X: X.astype(str).astype(object) + "?", "could not convert string to float"),
         (lambda X: X[:, :63], "X has 63 features, but DigitANN is expecting 64"),
     ],
-    ids=["nan", "inf", "sparse nan", "complex", "complex tensor", "1-D", "3-D", "3-D tensor"]
+    ids=[
+        "nan",
+        "inf",
+        "both infs",
+        "sparse nan",
+        "complex",
+        "complex tensor",
+        "1-D",
+        "3-D",
+        "3-D tensor",
+    ]
     + ["no rows", "no columns", "no sparse rows", "text", "narrow"],
 )
 @pytest.mark.parametrize("method", ["fit", "predict", "predict_proba", "partial_fit"])

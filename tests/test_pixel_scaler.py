@@ -230,6 +230,7 @@ def test_pixels_without_names_are_numbered():
     [
         ([[0, np.nan]], "contains NaN"),
         ([[0, np.inf]], "contains infinity"),
+        ([[-np.inf, np.inf]], "contains infinity"),
         (np.array([[1j, 2]]), "Complex data not supported"),
         ([0, 1], "Expected 2D array, got 1D"),
         (np.zeros((2, 2, 2)), "Found array with dim 3"),
@@ -238,7 +239,18 @@ def test_pixels_without_names_are_numbered():
         ([["ink", "paper"]], "could not convert string to float"),
         (sp.csr_array([[0, np.nan]]), "contains NaN"),
     ],
-    ids=["nan", "inf", "complex", "1-D", "3-D", "no rows", "no columns", "text", "sparse nan"],
+    ids=[
+        "nan",
+        "inf",
+        "both infs",
+        "complex",
+        "1-D",
+        "3-D",
+        "no rows",
+        "no columns",
+        "text",
+        "sparse nan",
+    ],
 )
 @pytest.mark.parametrize("fitted", [False, True])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
