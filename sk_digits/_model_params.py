@@ -9,7 +9,7 @@ import numpy as np
 
 from sk_digits._augmentation import RandomWarp
 from sk_digits._model_schema import Stored
-from sk_digits._net_arrays import is_int, is_number, require
+from sk_digits._model_values import is_int, is_number, require
 
 _VERSION = re.compile(r"\d[\w.+-]{0,40}")
 

@@ -18,6 +18,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from sk_digits import _parameters
 from sk_digits._digit_ann import DigitANN
 from sk_digits._images import DigitImageNormalizer
+from sk_digits._model_net import check_net_arrays
 from sk_digits._model_params import (
     build_params,
     check_names,
@@ -25,7 +26,7 @@ from sk_digits._model_params import (
     type_name,
 )
 from sk_digits._model_schema import Stored
-from sk_digits._net_arrays import check_net_arrays, is_int, is_number, require
+from sk_digits._model_values import is_int, is_number, require
 from sk_digits._preprocessing import PixelScaler
 
 _DEVICE = re.compile(r"auto|(?:cpu|cuda|mps|xpu)(?::\d{1,3})?")

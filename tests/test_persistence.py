@@ -37,7 +37,7 @@ from sk_digits import (
     read_metadata,
     save_model,
 )
-from sk_digits import _net_arrays as net_arrays
+from sk_digits._model_net import parameter_shapes
 
 TINY = {"hidden_layer_sizes": (16,), "max_epochs": 2, "random_state": 0}
 
@@ -450,7 +450,7 @@ def test_parameter_shapes_are_those_of_the_module(digits, hidden, batch_norm):
     """The shapes that a file is held to are torch's own, in its order."""
     ann = DigitANN(hidden, batch_norm=batch_norm, max_epochs=1, random_state=0).fit(*digits)
     module = ann.net_.module_
-    parameters, buffers = net_arrays.parameter_shapes(ann.net_.architecture)
+    parameters, buffers = parameter_shapes(ann.net_.architecture)
     assert parameters == {k: tuple(v.shape) for k, v in module.named_parameters()}
     assert list(parameters) == [k for k, _ in module.named_parameters()]
     assert buffers == {k: tuple(v.shape) for k, v in module.named_buffers()}

@@ -1,8 +1,7 @@
-"""`check_net_arrays`: what `net_to_arrays` gives, told from what it never would."""
+"""`check_net_arrays`: the net of a model file, told from what no fit would leave."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,29 +9,12 @@ from numpy.typing import NDArray
 
 from sk_digits._augmentation import RandomWarp
 from sk_digits._mlp import ACTIVATIONS
+from sk_digits._model_values import is_int, is_number, require
 from sk_digits._steps import LR_SCHEDULES
 
 Shape = tuple[int, ...]
 
 MAX_GENERATOR_BYTES = 8192  # torch's on a CPU has 5,056, on CUDA 16
-
-
-def is_int(value: object, low: int, high: float = math.inf) -> bool:
-    """Tell whether a value is an int, and no bool, between bounds."""
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return is_whole and low <= value <= high  # type: ignore[operator]
-
-
-def is_number(value: object, low: float = -math.inf) -> bool:
-    """Tell whether a value is a finite float or int, and no bool, of `low` at least."""
-    is_real = isinstance(value, int | float | np.integer | np.floating)
-    return is_real and not isinstance(value, bool) and math.isfinite(value) and value >= low  # type: ignore[arg-type, operator]
-
-
-def require(is_so: bool, problem: str) -> None:
-    """Raise ValueError unless all is well."""
-    if not is_so:
-        raise ValueError(problem)
 
 
 def parameter_shapes(architecture: dict[str, Any]) -> tuple[dict[str, Shape], dict[str, Shape]]:
@@ -128,7 +110,7 @@ def _check_architecture(architecture: Any, n_features: int, n_outputs: int) -> N
 def _check_training(training: Any, n_features: int) -> None:
     checks = {
         "augmentation": lambda value: value is None or _is_warp(value),
-        "image_shape": lambda value: value is None or is_image_shape(value, n_features),
+        "image_shape": lambda value: value is None or _is_image_shape(value, n_features),
         "bfloat16": lambda value: type(value) is bool,
         "lr": lambda value: is_number(value, 0) and value > 0,
         "lr_schedule": lambda value: _is_one_of(value, LR_SCHEDULES),
@@ -157,7 +139,7 @@ def _is_warp(params: Any) -> bool:
     return True
 
 
-def is_image_shape(shape: Any, n_features: int) -> bool:
+def _is_image_shape(shape: Any, n_features: int) -> bool:
     """Tell whether a value is the height and width of images of so many pixels."""
     return (
         isinstance(shape, tuple | list)
