@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sk_digits._augmentation import RandomWarp
 from sk_digits._mlp import ACTIVATIONS
-from sk_digits._model_values import is_int, is_number, require
+from sk_digits._model_values import is_int, is_number, is_shape, require
 from sk_digits._steps import LR_SCHEDULES
 
 Shape = tuple[int, ...]
@@ -110,7 +110,9 @@ def _check_architecture(architecture: Any, n_features: int, n_outputs: int) -> N
 def _check_training(training: Any, n_features: int) -> None:
     checks = {
         "augmentation": lambda value: value is None or _is_warp(value),
-        "image_shape": lambda value: value is None or _is_image_shape(value, n_features),
+        "image_shape": lambda value: (
+            value is None or (is_shape(value) and value[0] * value[1] == n_features)
+        ),
         "bfloat16": lambda value: type(value) is bool,
         "lr": lambda value: is_number(value, 0) and value > 0,
         "lr_schedule": lambda value: _is_one_of(value, LR_SCHEDULES),
@@ -137,16 +139,6 @@ def _is_warp(params: Any) -> bool:
         return False
     RandomWarp(**params).check()
     return True
-
-
-def _is_image_shape(shape: Any, n_features: int) -> bool:
-    """Tell whether a value is the height and width of images of so many pixels."""
-    return (
-        isinstance(shape, tuple | list)
-        and len(shape) == 2
-        and all(is_int(side, 1) for side in shape)
-        and shape[0] * shape[1] == n_features
-    )
 
 
 def _check_arrays(arrays: Any, shapes: dict[str, Shape], dtype: str, where: str) -> None:

@@ -26,7 +26,7 @@ from sk_digits._model_params import (
     type_name,
 )
 from sk_digits._model_schema import Stored
-from sk_digits._model_values import is_int, is_number, require
+from sk_digits._model_values import is_int, is_number, is_shape, require
 from sk_digits._preprocessing import PixelScaler
 
 _DEVICE = re.compile(r"auto|(?:cpu|cuda|mps|xpu)(?::\d{1,3})?")
@@ -273,7 +273,7 @@ def _check_ann_params(params: dict[str, Any], where: str) -> None:
     _parameters.layer_widths(params["hidden_layer_sizes"])
     shape = params["image_shape"]
     require(
-        shape is None or (len(shape) == 2 and all(is_int(side, 1) for side in shape)),
+        shape is None or is_shape(shape),
         f"{where}.image_shape is no pair of positive ints",
     )
     device = params["device"]

@@ -14,6 +14,7 @@ import pytest
 import torch
 from distributed import Client, LocalCluster, get_worker
 from joblib import parallel_config
+from PIL import Image
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
@@ -177,6 +178,10 @@ def test_the_example_runs_as_a_script(tmp_path):
     )
     assert "the same scores as without a cluster: True" in run.stdout
     assert (tmp_path / "search_on_dask.png").stat().st_size > 5_000
+    with Image.open(tmp_path / "search_on_dask.png") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(2**24)}
+    fit, kill = (0x56, 0xB4, 0xE9), (0xD5, 0x5E, 0x00)
+    assert {fit, kill} <= colours
 
 
 def test_the_command_line_searches_on_a_cluster(cluster, tmp_path):

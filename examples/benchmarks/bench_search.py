@@ -24,7 +24,6 @@ import json
 import threading
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ import psutil
 import torch
 from _contenders import WEIGHT_DECAY, load_data, make_module
 from _quiet_mlp import QuietMLPClassifier
-from bench_speed import interleave, ratio
+from bench_speed import interleave, ratio, seconds_of
 from joblib import parallel_config
 from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
@@ -248,11 +247,6 @@ def compare_stacked(rows: Rows, epochs: int, rounds: int) -> dict[str, Any]:
     for hidden in (16, 32, 64, 128):
         ann = DigitANN((hidden,), batch_size=BATCH_SIZE, max_epochs=epochs, random_state=0)
         search = GridSearchCV(ann, {"lr": rates}, cv=KFold(3), n_jobs=N_WORKERS, refit=False)
-
-        def seconds_of(call: Callable[[], Any]) -> float:
-            start = time.perf_counter()
-            call()
-            return time.perf_counter() - start
 
         tasks = {
             "stacked": lambda h=hidden: seconds_of(lambda: fit_stacked(rows, h, rates, epochs)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import math
 import os
@@ -139,14 +138,6 @@ def run_fits(
     )
 
 
-@functools.cache
-def _warm_up() -> None:
-    """Fit once in this process: the first fit loads parts of torch, for seconds."""
-    from sk_digits import DigitANN
-
-    DigitANN((1,), max_epochs=1).fit([[0.0], [1.0]], [0, 1])
-
-
 def _fit_and_score(
     pipeline: Any,
     X: NDArray[Any],
@@ -158,7 +149,6 @@ def _fit_and_score(
 ) -> Fit:
     from sklearn.base import clone
 
-    _warm_up()
     model = clone(pipeline).set_params(**params)
     start = time.perf_counter()
     try:
