@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from sk_digits._augmentation import RandomWarp
-from sk_digits._digit_ann import DigitANN
-from sk_digits._preprocessing import PixelScaler
+from sk_digits._ann.digit_ann import DigitANN
+from sk_digits._images.pixel_scaler import PixelScaler
+from sk_digits._network.random_warp import RandomWarp
 
 
 def make_digit_pipeline(**ann_params: Any) -> Pipeline:
@@ -43,7 +43,7 @@ def make_digit_pipeline(**ann_params: Any) -> Pipeline:
     >>> pipeline.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.85
     True
     """
-    # Found on the 10,000 training images alone by examples/benchmarks/recipe_search.py.
+    # Found on the 10,000 training images alone by benchmarks/recipe_search.py.
     recipe: dict[str, Any] = {
         "hidden_layer_sizes": (2048, 1024),
         "dropout": 0.1,

@@ -21,7 +21,7 @@ settings.load_profile("repeatable")
 
 
 # Helpers and scripts of the tests. Doctest would import them, and scripts run when they are.
-collect_ignore_glob = ["_*.py"]
+collect_ignore = ["support"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch
 
-from sk_digits import datasets
+from sk_digits.datasets import _mnist as datasets
 from sk_digits.datasets import fetch_mnist, load_digits_28
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = NAMES = (

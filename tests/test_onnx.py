@@ -353,7 +353,8 @@ def test_a_place_that_cannot_be_written_is_an_error(pipeline, tmp_path):
 def test_a_missing_extra_says_what_to_install(monkeypatch, package):
     """The import fails with the command for pip."""
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, "sk_digits.onnx")
+    for module in ("sk_digits.onnx", "sk_digits.onnx._to_onnx"):
+        monkeypatch.delitem(sys.modules, module)
     with pytest.raises(ImportError, match=r'pip install "sk-digits\[onnx\]"'):
         importlib.import_module("sk_digits.onnx")
 

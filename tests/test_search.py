@@ -38,7 +38,7 @@ def _in_workers(call, **variables):
     """Run a function of _search_workers.py on two cores in a fresh process."""
     env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     result = subprocess.run(
-        [sys.executable, Path(__file__).with_name("_search_workers.py"), call],
+        [sys.executable, Path(__file__).parent / "support" / "search_workers.py", call],
         capture_output=True,
         text=True,
         check=True,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sk_digits._reading import NOT_SURE, as_rgb
+from sk_digits._reader.reading import NOT_SURE, as_rgb
 
 if TYPE_CHECKING:
-    from sk_digits._reading import FoundDigits, Reading
+    from sk_digits._reader.reading import FoundDigits, Reading
 
 SURE, UNSURE = "#0072B2", "#D55E00"
 PAGE, TILE, MARGIN = 1200, 220, 12  # pixels

@@ -33,7 +33,7 @@ def export(
     """
     check_writable(onnx)
     from sk_digits import load_model
-    from sk_digits._model_file import write_atomically
+    from sk_digits._atomic_write import write_atomically
     from sk_digits.onnx import to_onnx
 
     classifier = load_model(model)

@@ -17,7 +17,7 @@ from sk_digits._cli._app import FAILED, Quiet, command, in_words, say
 from sk_digits._cli._evaluate import Model
 
 if TYPE_CHECKING:
-    from sk_digits._reading import FoundDigits, Reading
+    from sk_digits._reader.reading import FoundDigits, Reading
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 
@@ -48,8 +48,8 @@ def find_files(images: list[str]) -> Iterator[str]:
 
 def _load_picture(file: str, many: bool) -> FoundDigits:
     """Find the digits of one image file."""
-    from sk_digits._image_files import read_image
-    from sk_digits._reading import find_digits
+    from sk_digits._images.image_files import read_image
+    from sk_digits._reader.reading import find_digits
 
     pixels = read_image(sys.stdin.buffer if file == "-" else file)
     return find_digits(pixels, file=file, many=many)
@@ -140,7 +140,7 @@ def predict(
     files = list(dict.fromkeys(find_files(images)))  # one named twice is read once
 
     from sk_digits import load_model
-    from sk_digits._reading import read_digits
+    from sk_digits._reader.reading import read_digits
 
     classifier = load_model(model)
     readings: list[Reading] = []

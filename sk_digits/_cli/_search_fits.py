@@ -11,7 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sk_digits._model_file import write_atomically
+from sk_digits._atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

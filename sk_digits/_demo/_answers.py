@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sk_digits._image_files import read_image
-from sk_digits._reading import as_rgb, find_digits, read_digits
+from sk_digits._images.image_files import read_image
+from sk_digits._reader.reading import as_rgb, find_digits, read_digits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

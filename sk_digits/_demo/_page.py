@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from sk_digits._demo._answers import PictureReader
-from sk_digits._reading import NOT_SURE
+from sk_digits._reader.reading import NOT_SURE
 
 if TYPE_CHECKING:
     import gradio

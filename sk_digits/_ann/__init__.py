@@ -1,0 +1,5 @@
+"""`DigitANN`, a scikit-learn classifier on a skorch net.
+
+Read `digit_ann`, then what it calls: `parameters`, `rows` (validated training data), `digit_net`
+(the epochs), `net_state` (a net as arrays), `fit_tasks` and `training_checkpoint` (callbacks).
+"""

@@ -1,0 +1,400 @@
+"""`DigitANN`: the scikit-learn face of the network."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags
+
+from sk_digits._all_or_nothing import AtomicParams, unchanged_on_error
+from sk_digits._ann import parameters
+from sk_digits._ann.digit_net import PREDICT_BATCH, DigitNet
+from sk_digits._ann.fit_tasks import FitTasks
+from sk_digits._ann.fitting import check_same_network, fitted_attributes, make_net
+from sk_digits._ann.net_predictions import NetPredictions
+from sk_digits._ann.net_state import copy_net, load_arrays, net_from_arrays, net_to_arrays
+from sk_digits._ann.rows import (
+    Rows,
+    check_rows,
+    encode,
+    hold_out,
+    read_classes,
+    weight_classes,
+)
+from sk_digits._network.batches import Batches
+from sk_digits._network.early_stopper import EarlyStopper
+from sk_digits._network.random_warp import RandomWarp
+from sk_digits._validation import check_floats
+
+
+class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
+    """Multilayer perceptron classifier: PyTorch trained by skorch behind scikit-learn's interface.
+
+    `fit` trains fully connected layers with a softmax output by AdamW on the cross-entropy, in
+    minibatches, for `max_epochs` epochs. It expects features of about unit size, such as pixels
+    in [0, 1]: put a :class:`PixelScaler` before it, as :func:`make_digit_pipeline` does. float64
+    data trains in float64, everything else in float32. It is not for regression, for several
+    labels a row or for missing values.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(512, 512)
+        Units in each hidden layer; ``()`` is a linear model. Time and memory grow with the
+        product of neighbouring widths.
+    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
+        Function of the hidden units.
+    dropout : float, default=0.0
+        Share of hidden units, in [0, 1), that each training step leaves out at random. More
+        regularises more and needs more epochs.
+    batch_norm : bool, default=False
+        Whether to normalise each hidden layer over the batch. It allows larger step sizes, and
+        makes a row's part in training depend on its batch.
+    lr : float, default=4e-3
+        Step size of AdamW; with a schedule, the largest one.
+    lr_schedule : {"constant", "cosine", "one_cycle"}, default="one_cycle"
+        Course of the step size over `max_epochs`: "one_cycle" rises over the first 30 % of the
+        steps and then falls to nearly 0, "cosine" only falls. :meth:`partial_fit` ignores it.
+    weight_decay : float, default=1e-2
+        Decoupled weight decay: each step shrinks the weights by this times the step size.
+    label_smoothing : float, default=0.0
+        Share of the target, in [0, 1], that is spread over all classes. It tempers the
+        probabilities.
+    batch_size : int, default=128
+        Rows in a training step. All rows at once, in their own order, if there are no more. Has
+        no effect on predictions.
+    max_epochs : int, default=60
+        Times that `fit` goes over the rows. :meth:`partial_fit` goes over them once.
+    augmentation : RandomWarp, "affine", "elastic" or None, default=None
+        Random distortion of the training images, another in each epoch. "affine" is a
+        :class:`RandomWarp` of moderate rotation, shear, scale and translation, "elastic" adds a
+        mild elastic field. A RandomWarp's own parameters can be searched, as in
+        ``ann__augmentation__rotation``.
+    image_shape : (int, int) or None, default=None
+        Height and width of the images that the rows of `X` are, for `augmentation`. None takes
+        them as square.
+    early_stopping : bool, default=False
+        Whether to hold out a stratified part of the rows, score it after each epoch, stop when
+        neither its accuracy nor its loss gets better, and keep the most accurate weights, of
+        equally accurate ones those of least loss.
+    validation_fraction : float, default=0.1
+        Fraction of rows, in (0, 1), that early stopping holds out; at least as many as classes.
+    n_iter_no_change : int, default=10
+        Epochs without a better validation accuracy or loss after which the fit ends.
+    tol : float, default=1e-4
+        Change of the validation accuracy or loss that early stopping counts as better.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes by label, 1 for one that is not named; "balanced" weights them
+        inversely to their frequency. They multiply `sample_weight`, and mean what it means.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before, with a fresh optimizer.
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Callbacks of skorch, or pairs of a name and a callback. They are copied, and see the net.
+        scikit-learn's own callbacks are none of them: ``set_callbacks`` takes those.
+    device : str or torch.device, default="auto"
+        Where to compute: "auto" is CUDA where there is one, else the CPU.
+    precision : {"auto", "bfloat16", "float32"}, default="float32"
+        Type of the matrix products in training; weights, loss and predictions are float32 in any
+        case. "bfloat16" is faster on processors with units for it (AMX, AVX512-BF16), and many
+        times slower on others. "auto" takes it on a CPU that has them, else float32. float64
+        data ignores it.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the order of the rows, dropout, augmentation and the
+        validation part. An int gives the same bits every time on the same machine with the same
+        number of threads. None takes fresh entropy from the operating system; no global
+        generator is touched.
+    verbose : int, default=0
+        1 prints a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where the training data has string names.
+    n_iter_ : int
+        Epochs trained, those before a warm start or further :meth:`partial_fit` included.
+    loss_curve_ : list of float
+        Mean training loss in each epoch.
+    validation_scores_ : list of float
+        Validation accuracy after each epoch; only with `early_stopping`.
+    best_validation_score_ : float
+        Accuracy of the weights that were kept; only with `early_stopping`.
+    net_ : skorch.NeuralNetClassifier
+        The net below, on class indices, with its `history_` and its torch `module_`.
+
+    See Also
+    --------
+    sk_digits.make_digit_pipeline : A pixel scaler and this classifier in one pipeline.
+    sklearn.neural_network.MLPClassifier : The perceptron of scikit-learn itself.
+
+    Notes
+    -----
+    Callbacks of :mod:`sklearn.callback` see a fit as a task with an epoch as each subtask. One that
+    returns True at the end of an epoch ends the fit there. They are given the rows and labels as
+    passed to `fit`, less those of weight 0, and if they ask for it, a classifier of its own with
+    the weights that the fit would keep if it ended now.
+
+    References
+    ----------
+    .. [1] I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019.
+    .. [2] L. N. Smith and N. Topin, "Super-Convergence: Very Fast Training of Neural Networks
+       Using Large Learning Rates", 2018.
+    .. [3] K. He, X. Zhang, S. Ren and J. Sun, "Delving Deep into Rectifiers", 2015.
+
+    Examples
+    --------
+    >>> from sk_digits import DigitANN
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> ann = DigitANN(hidden_layer_sizes=(64,), max_epochs=20, random_state=0)
+    >>> ann.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.85
+    True
+    """
+
+    _parameter_constraints = parameters.CONSTRAINTS
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | tuple[int, ...] = (512, 512),
+        *,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        lr: float = 4e-3,
+        lr_schedule: str = "one_cycle",
+        weight_decay: float = 1e-2,
+        label_smoothing: float = 0.0,
+        batch_size: int = 128,
+        max_epochs: int = 60,
+        augmentation: RandomWarp | str | None = None,
+        image_shape: tuple[int, int] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        class_weight: dict[Any, float] | str | None = None,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        precision: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.augmentation = augmentation
+        self.image_shape = image_shape
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features of about unit size. Sparse data is made dense.
+        y : array-like of shape (n_rows,)
+            Labels: strings, bools or integers.
+        sample_weight : array-like of shape (n_rows,) or None, default=None
+            Weights of the rows, not negative. A row of weight 0 counts as absent. Whole numbers
+            are numbers of copies: the fit is that of rows repeated by :func:`numpy.repeat`, and
+            takes as long, but for early stopping, which holds out whole rows. Of other weights,
+            and of whole ones with a mean above 100, only the ratios count: they are brought to
+            mean 1 and multiply the loss.
+
+        Returns
+        -------
+        DigitANN
+            The classifier itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, `X`, `y` or `sample_weight` is not as described, or training diverges.
+            Bad input leaves the classifier as it was; a training that fails or is stopped by
+            Ctrl-C leaves it unfitted, or as it was with `warm_start`.
+        """
+        with unchanged_on_error(self) as before, torch.inference_mode(False), torch.enable_grad():
+            self._check_params()
+            warm = self.warm_start and "net_" in before
+            rows = check_rows(self, X, y, sample_weight, reset=not warm)
+            shown = self._rows_to_show(rows)
+            classes = np.unique(rows.y)
+            rows = weight_classes(encode(rows, classes), self.class_weight, classes)
+            seed = parameters.draw_seed(self.random_state)
+            held_out = None
+            if self.early_stopping:
+                rows, held_out = hold_out(rows, self.validation_fraction, seed)
+            net = make_net(self.get_params(deep=False), rows, classes, seed, self.lr_schedule)
+            if warm:
+                check_same_network(self, net, classes)
+                arrays = net_to_arrays(self.net_)
+                load_arrays(net, {name: arrays[name] for name in ("weights", "history")})
+            else:
+                for name in [name for name in before if name.endswith("_")]:
+                    del before[name]
+                    if name not in ("n_features_in_", "feature_names_in_"):  # these are new
+                        delattr(self, name)
+            self._train(net, classes, rows, held_out, shown=shown)
+            net.optimizer_.state.clear()  # twice the weights in size, and of no further use
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Go once over a chunk of rows, with a constant step size.
+
+        For data that do not fit into memory, and for those that are still to come. The rows of a
+        chunk are shuffled, the chunks are not: each should be a fair sample. Several passes, and
+        an `lr` that falls from call to call, are for the caller to make. The optimizer's state is
+        kept. `max_epochs`, `lr_schedule` and `early_stopping` are ignored; "balanced" class
+        weights balance each chunk by itself.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features; one row is enough.
+        y : array-like of shape (n_rows,)
+            Labels.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels that will ever come. Needed at the first call.
+        sample_weight : array-like of shape (n_rows,) or None, default=None
+            As for :meth:`fit`; ratios are those within the chunk.
+
+        Returns
+        -------
+        DigitANN
+            The classifier itself.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`fit`; also if `classes` is missing at the first call or changes later.
+            A call that fails leaves the classifier as it was.
+        """
+        with unchanged_on_error(self) as before, torch.inference_mode(False), torch.enable_grad():
+            self._check_params()
+            first = "net_" not in before
+            if first and classes is None:
+                raise ValueError(
+                    "The first call of partial_fit needs classes: all labels that will ever come."
+                )
+            dtype = None if first else self.net_.architecture["dtype"]
+            rows = check_rows(self, X, y, sample_weight, reset=first, dtype=dtype)
+            shown = self._rows_to_show(rows)
+            known = self.classes_ if classes is None else read_classes(classes)
+            rows = weight_classes(encode(rows, known), self.class_weight, known)
+            seed = parameters.draw_seed(self.random_state)
+            params = self.get_params(deep=False)
+            net = make_net(params, rows, known, seed, "constant", draws_weights=first)
+            if not first:
+                check_same_network(self, net, known)
+                load_arrays(net, net_to_arrays(self.net_))
+            self._train(net, known, rows, epochs=1, shown=shown)
+        return self
+
+    def _check_params(self) -> None:
+        params = self.get_params(deep=False)
+        check_floats("DigitANN", {name: params[name] for name in parameters.FLOATS})
+        self._validate_params()
+        parameters.layer_widths(self.hidden_layer_sizes)
+        parameters.check_callbacks(self.callbacks)
+        parameters.resolve_device(self.device)
+
+    def _rows_to_show(self, rows: Rows) -> Rows | None:
+        """Give the rows if scikit-learn's callbacks are set; else nothing is kept of them."""
+        return rows if hasattr(self, "_skl_callbacks") else None
+
+    @with_callbacks
+    def _train(
+        self,
+        net: DigitNet,
+        classes: NDArray[Any],
+        rows: Rows,
+        held_out: Rows | None = None,
+        *,
+        epochs: int | None = None,
+        shown: Rows | None,
+    ) -> None:
+        """Train `net` and take it over with what it has learned."""
+        X, y, weight = rows.tensors(net.device)
+        stopper = validation = tasks = None
+        if held_out is not None:
+            stopper = EarlyStopper(self.n_iter_no_change, self.tol)
+            validation = Batches(
+                *held_out.tensors(net.device), batch_size=PREDICT_BATCH, generator=None
+            )
+
+        def fitted_by_now() -> dict[str, Any]:
+            copied = copy_net(net)
+            if stopper is not None:
+                stopper.restore(copied.module_)
+            return fitted_attributes(copied, classes, stopper)
+
+        if shown is not None:
+            tasks = FitTasks(self, shown, epochs or net.max_epochs, fitted_by_now)
+        net.partial_fit(
+            X,
+            y,
+            epochs=epochs,
+            sample_weight=weight,
+            validation=validation,
+            stopper=stopper,
+            tasks=tasks,
+        )
+        self.__dict__.pop("best_validation_score_", None)  # it was of other weights
+        for name, value in fitted_attributes(net, classes, stopper).items():
+            setattr(self, name, value)
+        if tasks is not None:
+            tasks.end()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return state | {"net_": net_to_arrays(self.net_)} if "net_" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "net_" in state:
+            try:
+                device = parameters.resolve_device(state["device"])
+            except ValueError:  # trained on a device that this machine has not
+                device = torch.device("cpu")
+            state = state | {"net_": net_from_arrays(state["net_"], device)}
+        super().__setstate__(state)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn that what the first lines of a fit set is not yet a fit."""
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,330 @@
+"""The skorch net below `DigitANN`: weighted loss, step sizes, early stopping, a lean epoch loop."""
+
+from __future__ import annotations
+
+import dis
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
+from skorch.dataset import Dataset
+from skorch.utils import TeeGenerator
+from torch.nn.functional import cross_entropy
+
+from sk_digits._ann.fit_tasks import FitTasks
+from sk_digits._network.adamw import bare_step
+from sk_digits._network.batches import Batches, as_tensor
+from sk_digits._network.early_stopper import EarlyStopper
+from sk_digits._network.lr_schedules import step_sizes
+from sk_digits._network.random_warp import RandomWarp
+
+# Rows in one forward pass without training: activations stay in the processor's cache.
+PREDICT_BATCH = 1024
+
+
+class DigitNet(NeuralNetClassifier):
+    """A skorch classifier that trains on tensors in memory.
+
+    `fit_loop` replaces skorch's: no DataLoader, no per-sample Python, one history row an epoch.
+    Callbacks see the hooks that skorch documents. Those on batches and gradients are called, and
+    paid for, only if a callback has them.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for :class:`skorch.NeuralNetClassifier`.
+    architecture, training : dict
+        What `build_net` made the net of.
+    generator : torch.Generator
+        Source of the order of the rows, on the device of the net.
+    lr_schedule : {"constant", "cosine", "one_cycle"}
+        Course of the step size over the epochs of one call of `fit_loop`.
+    bfloat16 : bool
+        Whether the matrix products of training are taken in bfloat16.
+    augmentation : RandomWarp or None
+        What changes the images of each training batch.
+    image_shape : (int, int) or None
+        Height and width of the images; needed for `augmentation`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        architecture: dict[str, Any],
+        training: dict[str, Any],
+        generator: torch.Generator,
+        lr_schedule: str,
+        bfloat16: bool,
+        augmentation: RandomWarp | None,
+        image_shape: tuple[int, int] | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.architecture = architecture
+        self.training = training
+        self.generator = generator
+        self.lr_schedule = lr_schedule
+        self.bfloat16 = bfloat16
+        self.augmentation = augmentation
+        self.image_shape = image_shape
+        self.epochs_done = 0
+        self.fit_params: dict[str, Any] = {}  # of the training that runs, for callbacks to see
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        return []  # skorch's own record each batch and print a table; fit_loop does their work
+
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
+    ) -> DigitNet:
+        """Train on from the present weights; unlike skorch's, Ctrl-C comes through."""
+        if not self.initialized_:
+            self.initialize()
+        self.epochs_done = 0  # a callback that goes on with a training knows better
+        self.fit_params = fit_params
+        try:
+            self.notify("on_train_begin", X=X, y=y)
+            self.fit_loop(X, y, **fit_params)
+            self.notify("on_train_end", X=X, y=y)
+        finally:
+            self.fit_params = {}  # it holds rows
+        return self
+
+    def fit_loop(
+        self,
+        X: torch.Tensor,
+        y: torch.Tensor,
+        epochs: int | None = None,
+        *,
+        sample_weight: torch.Tensor | None = None,
+        validation: Batches | None = None,
+        stopper: EarlyStopper | None = None,
+        tasks: FitTasks | None = None,
+        **fit_params: Any,
+    ) -> DigitNet:
+        """Train for some epochs.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n_rows, n_features)
+            Inputs, on the device of the net.
+        y : torch.Tensor of shape (n_rows,)
+            Class indices.
+        epochs : int or None
+            How many; None for `max_epochs`.
+        sample_weight : torch.Tensor of shape (n_rows,) or None
+            Weights of the rows: floats of mean 1, or int64 copies of each.
+        validation : Batches or None
+            Rows to score after each epoch.
+        stopper : EarlyStopper or None
+            Judge of the validation score; needs `validation`.
+        tasks : FitTasks or None
+            Who hears of the epochs, and may end the training.
+        **fit_params : dict
+            Nothing; skorch's entry points may hand on their own.
+        """
+        epochs = self.max_epochs if epochs is None else epochs
+        batches = Batches(X, y, sample_weight, batch_size=self.batch_size, generator=self.generator)
+        datasets = {
+            "dataset_train": Dataset(X, y),
+            "dataset_valid": None if validation is None else Dataset(validation.X, validation.y),
+        }
+        n_steps, first = (n * len(batches) for n in (epochs, self.epochs_done))
+        rates = step_sizes(self.lr_schedule, self.lr, n_steps, first)
+        while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
+            if tasks is not None:
+                tasks.begin_epoch(self.epochs_done)
+            start = time.perf_counter()
+            self.notify("on_epoch_begin", **datasets)
+            self._train_epoch(batches, rates)
+            if validation is not None:
+                self._validate_epoch(validation)
+            self.history.record("dur", time.perf_counter() - start)
+            if self.verbose:
+                print(_epoch_line(self.history[-1], self.max_epochs))
+            row = self.history[-1]
+            if stopper is not None:
+                stopper.judge(row["valid_acc"], row["valid_loss"], self.module_)
+            self.epochs_done += 1
+            stops = self._asks_to_stop(datasets)
+            if tasks is not None:
+                stops |= tasks.end_epoch()
+            if stops:
+                break
+        if stopper is not None:
+            stopper.restore(self.module_)
+        self._check_finite()
+        return self
+
+    def _train_epoch(self, batches: Batches, rates: Iterator[float]) -> None:
+        module, optimizer = self.module_, self.optimizer_
+        has_hooks = self._has_batch_hooks()
+        follows_schedule = self.lr_schedule != "constant"  # else a callback may steer the step size
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        step: Callable[[float], None] | None = None
+        loss_sum = torch.zeros((), dtype=batches.X.dtype, device=batches.X.device)
+        module.train()
+        for (X, y, weight), rate in zip(batches, rates, strict=False):
+            if follows_schedule:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            if has_hooks:
+                self.notify("on_batch_begin", batch=(X, y), training=True)
+                module.train()
+            if self.augmentation is not None:
+                X = self._augment(X)
+            if self.bfloat16:
+                with torch.autocast(X.device.type, torch.bfloat16):
+                    logits = module(X)
+                logits = logits.to(X.dtype)
+            else:
+                logits = module(X)
+            loss = self.get_loss(logits, y, sample_weight=weight)
+            for parameter in parameters:
+                parameter.grad = None
+            loss.backward()
+            if has_hooks:
+                self.notify(
+                    "on_grad_computed",
+                    named_parameters=TeeGenerator(self.get_all_learnable_params()),
+                    batch=(X, y),
+                    training=True,
+                )
+            if step is not None:
+                step(rate)
+            else:
+                optimizer.step()
+                if not self.callbacks_:  # else one may steer or watch the optimizer
+                    step = bare_step(optimizer)
+            loss = loss.detach()
+            loss_sum += loss * len(X)
+            if has_hooks:
+                self._end_batch("train", X, y, logits, loss)
+        module.eval()
+        train_loss = loss_sum.item() / batches.n_rows
+        if not math.isfinite(train_loss):
+            raise self._divergence(f"the mean loss of epoch {len(self.history)} is {train_loss}")
+        self.history.record("train_loss", train_loss)
+        self.history.record("lr", optimizer.param_groups[0]["lr"])
+
+    def _check_finite(self) -> None:
+        """Refuse weights, or moments of their gradients, that are not finite."""
+        moments = [t for state in self.optimizer_.state.values() for t in state.values()]
+        for tensor in [*self.module_.state_dict().values(), *moments]:
+            # A NaN comes through as both: a tenth of the time of isfinite() on each value.
+            if not all(bound.isfinite() for bound in tensor.aminmax()):
+                raise self._divergence("weights or gradients overflow")
+
+    def _divergence(self, symptom: str) -> ValueError:
+        return ValueError(
+            f"Training diverged: {symptom}. Scale X to [0, 1] (PixelScaler does) or lower "
+            f"lr={self.lr!r}."
+        )
+
+    def _augment(self, X: torch.Tensor) -> torch.Tensor:
+        assert self.augmentation is not None
+        assert self.image_shape is not None
+        return self.augmentation(X.view(-1, *self.image_shape), self.generator).flatten(1)
+
+    @torch.no_grad()
+    def _validate_epoch(self, batches: Batches) -> None:
+        has_hooks = self._has_batch_hooks()
+        loss_sum = correct = total = 0.0
+        for X, y, weight in batches:
+            if has_hooks:
+                self.notify("on_batch_begin", batch=(X, y), training=False)
+                self.module_.eval()
+            logits = self.module_(X)
+            loss = self.get_loss(logits, y, sample_weight=weight)
+            w = torch.ones_like(y, dtype=X.dtype) if weight is None else weight
+            loss_sum += loss.item() * len(X)
+            correct += w[logits.argmax(1) == y].sum().item()
+            total += w.sum().item()
+            if has_hooks:
+                self._end_batch("valid", X, y, logits, loss)
+        self.history.record("valid_loss", loss_sum / batches.n_rows)
+        self.history.record("valid_acc", correct / total)
+
+    def _end_batch(
+        self, kind: str, X: torch.Tensor, y: torch.Tensor, logits: torch.Tensor, loss: torch.Tensor
+    ) -> None:
+        self.history.record_batch(f"{kind}_loss", loss.item())
+        self.history.record_batch(f"{kind}_batch_size", len(X))
+        self.notify(
+            "on_batch_end", batch=(X, y), training=kind == "train", loss=loss, y_pred=logits
+        )
+
+    def get_loss(
+        self,
+        y_pred: torch.Tensor,
+        y_true: torch.Tensor,
+        X: Any = None,
+        training: bool = False,
+        sample_weight: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Give the mean cross-entropy of a batch, times `sample_weight`.
+
+        The weights of all training rows have mean 1, those of a batch need not: a batch of light
+        rows has a small loss.
+        """
+        smoothing = self.criterion_.label_smoothing
+        if sample_weight is None:
+            return cross_entropy(y_pred, y_true, label_smoothing=smoothing)
+        losses = cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)
+        return (losses * sample_weight).mean()
+
+    def logits(self, X: Any) -> NDArray[Any]:
+        """Give the module's output for rows of the net's own type, by the batch, in any thread.
+
+        Parameters
+        ----------
+        X : {ndarray, CSR matrix} of shape (n_rows, n_features)
+            Inputs; sparse ones are made dense by the batch.
+        """
+        chunks = []
+        with torch.inference_mode():
+            for start in range(0, X.shape[0], PREDICT_BATCH):
+                chunk = X[start : start + PREDICT_BATCH]
+                chunk = chunk.toarray() if sp.issparse(chunk) else chunk
+                chunks.append(self.module_(as_tensor(chunk, self.device)).cpu().numpy())
+        return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+    def _has_batch_hooks(self) -> bool:
+        return any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in ("on_batch_begin", "on_batch_end", "on_grad_computed")
+        )
+
+    def _asks_to_stop(self, datasets: dict[str, Any]) -> bool:
+        """Notify of the epoch's end; tell whether a callback ended the training, as skorch's do.
+
+        skorch's callbacks end it by raising KeyboardInterrupt. A Ctrl-C may arrive while they run
+        and is no such wish: it is not raised by a statement.
+        """
+        try:
+            self.notify("on_epoch_end", **datasets)
+        except KeyboardInterrupt as error:
+            traceback = error.__traceback__
+            while traceback is not None and traceback.tb_next is not None:
+                traceback = traceback.tb_next
+            assert traceback is not None
+            code = traceback.tb_frame.f_code.co_code
+            if dis.opname[code[traceback.tb_lasti]] != "RAISE_VARARGS":
+                raise
+            return True
+        return False
+
+
+def _epoch_line(row: dict[str, Any], max_epochs: int) -> str:
+    parts = [f"epoch {row['epoch']:>{len(str(max_epochs))}}", f"loss {row['train_loss']:.4f}"]
+    if "valid_acc" in row:
+        parts.append(f"validation accuracy {row['valid_acc']:.4f}")
+    return "  ".join([*parts, f"{row['dur']:.2f} s"])

@@ -1,0 +1,66 @@
+"""What scikit-learn's callbacks hear of a training: `FitTasks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sk_digits._ann.rows import Rows
+
+
+class FitTasks:
+    """Tell scikit-learn's callbacks of a fit and of its epochs.
+
+    The fit is a task whose subtasks are its epochs, numbered from 0.
+
+    Parameters
+    ----------
+    estimator : estimator with `sklearn.callback.CallbackSupportMixin`
+        What is fitted, within a method that `sklearn.callback.with_callbacks` decorates.
+    rows : Rows
+        What callbacks see: rows as they were given to the fit, with their own labels.
+    epochs : int
+        The largest number of epochs.
+    fitted_attributes : callable
+        Gives the attributes that the estimator would have if the fit ended now. Called only if a
+        callback asks for the fitted estimator.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        rows: Rows,
+        epochs: int,
+        fitted_attributes: Callable[[], dict[str, Any]],
+    ) -> None:
+        metadata = None if rows.weight is None else {"sample_weight": rows.weight}
+        self._about = {"estimator": estimator, "X": rows.X, "y": rows.y, "metadata": metadata}
+        self._fitted_attributes = fitted_attributes
+        self._n_begun = 0
+        self._fit = estimator._init_callback_context(max_subtasks=epochs)
+        self._fit.call_on_fit_task_begin(**self._about)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Tell that an epoch begins; those before it that an earlier process trained are over."""
+        while self._n_begun < epoch:
+            self._begin_next()
+            self._epoch.call_on_fit_task_end(**self._about)
+        self._begin_next()
+
+    def end_epoch(self) -> bool:
+        """Tell that the epoch is over; give whether a callback asks to stop the fit."""
+        return self._end(self._epoch)
+
+    def end(self) -> None:
+        """Tell that the fit is over."""
+        self._end(self._fit)
+
+    def _begin_next(self) -> None:
+        self._epoch = self._fit.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self._about)
+        self._n_begun += 1
+
+    def _end(self, context: Any) -> bool:
+        return context.call_on_fit_task_end(
+            **self._about, reconstruction_attributes=self._fitted_attributes
+        )

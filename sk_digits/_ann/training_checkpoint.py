@@ -1,0 +1,181 @@
+"""A training that outlives its process: `TrainingCheckpoint`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch.callbacks import Callback
+
+from sk_digits._ann.digit_net import DigitNet
+from sk_digits._ann.net_state import load_arrays, net_to_arrays
+from sk_digits._atomic_write import write_atomically
+from sk_digits._network.early_stopper import EarlyStopper
+
+TORN_AFTER = 600  # seconds in which a file that is being written grows
+
+
+class TrainingCheckpoint(Callback):
+    """Callback that saves a training after each epoch, and goes on where a killed one stopped.
+
+    Give it to a classifier and fit. Fit again after a crash, with the same data and parameters, and
+    the training goes on after the last epoch that was saved: weights, history and predictions are
+    then those of a training that was never interrupted, to the bit, given the same number of
+    threads. A training that had ended gives its result at once.
+
+    Each training has a file of its own in the folder, three times as large as its weights, named
+    after a hash of all that it depends on: rows, labels, weights, parameters and initial state. So
+    one folder serves a whole search, and a changed parameter starts anew. `random_state` must be
+    an int: else no two trainings are the same. Nothing is deleted; that is left to you.
+
+    It is not for models that are to be kept: :func:`save_model` is. Other callbacks start anew when
+    a training goes on.
+
+    Parameters
+    ----------
+    dirname : str or path-like
+        Folder for the files; made if it is not there.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sk_digits import DigitANN, TrainingCheckpoint
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> with TemporaryDirectory() as folder:
+    ...     callbacks = [TrainingCheckpoint(folder)]
+    ...     ann = DigitANN((32,), max_epochs=3, callbacks=callbacks, random_state=0)
+    ...     first = ann.fit(X / 16, y).decision_function(X / 16)
+    ...     again = ann.fit(X / 16, y).decision_function(X / 16)  # read from the file
+    >>> bool((first == again).all())
+    True
+    """
+
+    def __init__(self, dirname: str | os.PathLike[str]) -> None:
+        self.dirname = dirname
+
+    def on_train_begin(self, net: DigitNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Find the file of this training, and if there is one, go on from it.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net that trains, below a :class:`~sk_digits.DigitANN`.
+        X : torch.Tensor of shape (n_rows, n_features)
+            Training rows.
+        y : torch.Tensor of shape (n_rows,)
+            Class indices.
+        **kwargs : dict
+            Nothing.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        OSError
+            If the folder cannot be made or the file not be read.
+        """
+        folder = Path(self.dirname)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.stopper_ = net.fit_params["stopper"]
+        validation = net.fit_params["validation"]
+        rows = [X, y, net.fit_params["sample_weight"]]
+        if validation is not None:
+            rows += [validation.X, validation.y, validation.sample_weight, validation.copies]
+        rows = [tensor for tensor in rows if tensor is not None]
+        self.path_ = folder / f"training-{_fingerprint(net, rows, self.stopper_)}.npz"
+        for torn in folder.glob(f".{self.path_.name}.*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                # A process was killed in writing it, unless another one writes it now.
+                if time.time() - torn.stat().st_mtime > TORN_AFTER:
+                    torn.unlink()
+        if self.path_.exists():
+            self._resume(net)
+
+    def on_epoch_end(self, net: DigitNet, **kwargs: Any) -> None:
+        """Save the training.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net that trains, below a :class:`~sk_digits.DigitANN`.
+        **kwargs : dict
+            The data sets of the epoch; not used.
+
+        Raises
+        ------
+        OSError
+            If there is no space for it. The file of the epoch before is then as it was.
+        """
+        arrays = net_to_arrays(net)
+        about = {"epochs_done": net.epochs_done, "history": arrays["history"]}
+        parts = {f"weights/{name}": array for name, array in arrays["weights"].items()}
+        parts["generator"] = arrays["generator"]
+        for index, moments in arrays["optimizer"].items():
+            parts |= {f"optimizer/{index}/{name}": array for name, array in moments.items()}
+        if self.stopper_ is not None:
+            about["stopper"], best = self.stopper_.get_state()
+            parts |= {f"best/{name}": tensor.cpu().numpy() for name, tensor in best.items()}
+        parts["about"] = np.frombuffer(json.dumps(about, default=float).encode(), dtype=np.uint8)
+        file = io.BytesIO()
+        np.savez(file, **parts)
+        write_atomically(self.path_, file.getvalue())
+
+    def _resume(self, net: DigitNet) -> None:
+        try:
+            with open(self.path_, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                parts = dict(archive)
+            about = json.loads(parts.pop("about").tobytes())
+            optimizer: dict[int, dict[str, NDArray[Any]]] = {}
+            for name, array in _below("optimizer/", parts).items():
+                index, moment = name.split("/")
+                optimizer.setdefault(int(index), {})[moment] = array
+            arrays = {
+                "weights": _below("weights/", parts),
+                "optimizer": optimizer,
+                "generator": parts["generator"],
+                "history": about["history"],
+            }
+            load_arrays(net, arrays)
+            if self.stopper_ is not None:
+                best = {k: torch.tensor(v) for k, v in _below("best/", parts).items()}
+                self.stopper_.set_state(about["stopper"], best)
+            net.epochs_done = about["epochs_done"]
+        except (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{os.fspath(self.path_)!r} is damaged ({error}). Delete it to start anew."
+            ) from error
+
+
+def _below(prefix: str, parts: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {k.removeprefix(prefix): v for k, v in parts.items() if k.startswith(prefix)}
+
+
+def _fingerprint(net: DigitNet, rows: list[torch.Tensor], stopper: EarlyStopper | None) -> str:
+    """Give a hash of all that the result of a training depends on."""
+    arrays = net_to_arrays(net)
+    plain = {
+        "torch": str(torch.__version__),
+        "architecture": arrays["architecture"],
+        "training": arrays["training"],
+        "epochs": net.fit_params["epochs"],
+        "stopper": None if stopper is None else stopper.get_state()[0],
+    }
+    text = json.dumps(plain, sort_keys=True, default=lambda number: number.item())
+    digest = hashlib.sha256(text.encode())
+    state = [*arrays["weights"].values(), arrays["generator"]]
+    state += [array for moments in arrays["optimizer"].values() for array in moments.values()]
+    for array in [*state, *(t.cpu().numpy() for t in rows)]:
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:32]

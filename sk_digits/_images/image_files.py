@@ -1,0 +1,170 @@
+"""Image files, read so that a broken or hostile one does no harm: `read_image`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sk_digits._validation import filters_lock
+
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
+
+# Each a decoder that strangers' bytes may reach; those for PostScript, PDF and the like are not.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+
+
+class ImageFileError(ValueError):
+    """An image file that cannot be read: not an image, broken, cut short or too large.
+
+    A file that is not there or may not be read stays an :class:`OSError`.
+
+    See Also
+    --------
+    sk_digits.DigitImageNormalizer : Reads images and brings them into MNIST's form.
+
+    Examples
+    --------
+    >>> from sk_digits import DigitImageNormalizer, ImageFileError
+    >>> try:
+    ...     DigitImageNormalizer().transform([b"no image"])
+    ... except ImageFileError as error:
+    ...     print(error)
+    Image 0: the 8 bytes given are not an image in one of the formats PNG, JPEG, BMP, ...
+    """
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep Pillow's warnings, of files that are read all the same or refused, from the user."""
+    with filters_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def describe(source: object) -> str:
+    """Name an image's source in a message."""
+    if isinstance(source, str | os.PathLike):
+        return f"the file {os.fspath(source)!r}"
+    if isinstance(source, bytes | bytearray):
+        return f"the {len(source)} bytes given"
+    return f"the {type(source).__name__} given"
+
+
+def _check_size(image: Image.Image, max_pixels: int, name: str) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageFileError(
+            f"{name} is too large: {width} x {height} pixels, more than max_pixels={max_pixels}. "
+            "Make it smaller or raise max_pixels."
+        )
+    if width * height == 0:
+        raise ImageFileError(f"{name} is empty: {width} x {height} pixels.")
+
+
+def _to_array(image: Image.Image) -> NDArray[Any]:
+    """Give a decoded image's pixels as grey, RGB or RGBA."""
+    if image.mode == "L" and "transparency" not in image.info:
+        return np.asarray(image)
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("I", "F"):
+        return np.asarray(image)
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    if image.mode == "LAB":  # Pillow has no way from it to RGB; the first channel is lightness
+        return np.asarray(image.getchannel(0))
+    has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+    if image.mode == "La":
+        image = image.convert("LA")
+    return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+
+
+def _decode(image: Image.Image, max_pixels: int, name: str) -> NDArray[Any]:
+    _check_size(image, max_pixels, name)  # from the header: nothing is decoded yet
+    image.load()
+    return _to_array(ImageOps.exif_transpose(image))
+
+
+def _read(source: BinaryIO | Image.Image, max_pixels: int, name: str) -> NDArray[Any]:
+    with _silence():
+        try:
+            if isinstance(source, Image.Image):
+                return _decode(source, max_pixels, name)
+            with Image.open(source, formats=FORMATS) as image:
+                return _decode(image, max_pixels, name)
+        except ImageFileError:
+            raise
+        except UnidentifiedImageError as error:
+            raise ImageFileError(
+                f"{name} {'are' if 'bytes' in name else 'is'} not an image in one of the formats "
+                f"{', '.join(FORMATS)}, or its header is broken. Save the image in one of these."
+            ) from error
+        except Image.DecompressionBombError as error:
+            raise ImageFileError(
+                f"{name} is too large for any max_pixels: {error} Make it smaller."
+            ) from error
+        except Exception as error:  # decoders fail with whatever a broken byte leads them to
+            raise ImageFileError(
+                f"{name} is broken or cut short and cannot be decoded "
+                f"({type(error).__name__}: {error}). Save or copy the image again."
+            ) from error
+
+
+def read_image(source: ImageSource, max_pixels: int = 40_000_000) -> NDArray[Any]:
+    """Read an image: the first frame, upright as its EXIF data says.
+
+    Parameters
+    ----------
+    source : str, path-like, bytes, binary file object or PIL.Image.Image
+        Path of a file, or its content, as PNG, JPEG, BMP, TIFF, WebP or GIF; or an image that
+        Pillow has opened.
+    max_pixels : int, default=40_000_000
+        Largest width times height. It is checked before anything is decoded, so that a small file
+        cannot fill the memory: a pixel takes up to 12 bytes on the way.
+
+    Returns
+    -------
+    ndarray of shape (height, width), (height, width, 3) or (height, width, 4)
+        Grey, RGB or RGBA: uint8; grey may be uint16, int32 or float32 where the file is.
+
+    Raises
+    ------
+    ImageFileError
+        If it is not an image in one of these formats, is broken or cut short, or is too large.
+    OSError
+        If a file is not there, is a directory or may not be read.
+    TypeError
+        If `source` is of another type.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from PIL import Image
+    >>> from sk_digits._images.image_files import read_image
+    >>> file = BytesIO()
+    >>> Image.new("L", (3, 2), 200).save(file, "PNG")
+    >>> read_image(file.getvalue())
+    array([[200, 200, 200],
+           [200, 200, 200]], dtype=uint8)
+    """
+    name = describe(source)
+    if isinstance(source, str | os.PathLike):
+        # Opening a pipe would wait for a writer for ever.
+        if not stat.S_ISREG(os.stat(source).st_mode) and not os.path.isdir(source):
+            raise ImageFileError(f"{name} is not a regular file. Give the path of an image file.")
+        with open(source, "rb") as stream:
+            return _read(stream, max_pixels, name)
+    if isinstance(source, bytes | bytearray):
+        return _read(BytesIO(source), max_pixels, name)
+    if isinstance(source, Image.Image) or hasattr(source, "read"):
+        return _read(source, max_pixels, name)
+    raise TypeError(f"{name} is not an image: give a path, bytes, a binary file or a PIL image.")

@@ -1,0 +1,258 @@
+"""Pixel intensities to the unit interval."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags, check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sk_digits._all_or_nothing import AtomicParams, unchanged_on_error
+from sk_digits._images.pixel_maxima import guess_pixel_max
+from sk_digits._validation import as_readable, check_floats, filters_lock, float_types, naming
+
+Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
+
+
+def _largest_magnitude(X: Any) -> float:
+    values = X.data if sp.issparse(X) else X
+    return float(max(np.max(values, initial=0), -np.min(values, initial=0)))
+
+
+def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pixels:
+    """Apply a function that leaves 0 at 0 to each pixel; sparse stays sparse."""
+    if not sp.issparse(X):
+        return function(X).astype(X.dtype, copy=False)
+    mapped = X.copy()
+    mapped.data = function(X.data).astype(X.dtype, copy=False)
+    return mapped
+
+
+class PixelScaler(
+    CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, AtomicParams, BaseEstimator
+):
+    """Scaler of pixel intensities to [0, 1] by one number for all pixels.
+
+    `fit` learns that number, the intensity of full ink. Unlike
+    :class:`~sklearn.preprocessing.MinMaxScaler` it treats all pixels alike, so that a pixel that
+    was always empty in training is not blown up later; unlike ``X / X.max()`` it takes the
+    maximum of the image's format, so that one dim picture does not set the scale. It is not for
+    features that are measured in different units.
+
+    Parameters
+    ----------
+    pixel_max : float or "auto", default="auto"
+        Intensity that becomes 1. "auto" takes the smallest of 1, 16, 255 and 65535 that bounds
+        the magnitudes in the training data, else the largest magnitude itself.
+
+    Attributes
+    ----------
+    pixel_max_ : float
+        The intensity that becomes 1.
+    n_features_in_ : int
+        Number of pixels.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the pixels, where the training data has string names.
+
+    See Also
+    --------
+    sk_digits.make_digit_pipeline : This scaler and a classifier in one pipeline.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_digits import PixelScaler
+    >>> images = np.array([[0, 51, 255], [0, 102, 204]], dtype=np.uint8)
+    >>> PixelScaler().fit_transform(images)
+    array([[0. , 0.2, 1. ],
+           [0. , 0.4, 0.8]], dtype=float32)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's convention
+        "pixel_max": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, pixel_max: float | str = "auto") -> None:
+        self.pixel_max = pixel_max
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Learn the intensity of full ink.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Pixel intensities, of any numeric type.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        PixelScaler
+            The scaler itself.
+
+        Raises
+        ------
+        ValueError
+            If `pixel_max` is not a positive number or "auto", or `X` is not numeric, finite and
+            two-dimensional.
+        """
+        return self._learn(X, reset=True)
+
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Learn from a further chunk of images; the intensity of full ink never falls.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Pixel intensities.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        PixelScaler
+            The scaler itself.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`fit`, or if the number of pixels changes.
+        """
+        return self._learn(X, reset=not hasattr(self, "pixel_max_"))
+
+    def transform(self, X: ArrayLike) -> Pixels:
+        """Scale images.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Pixel intensities, in the units of the training data.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_images, n_pixels)
+            Intensities over `pixel_max_`: float64 for float64, else float32.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If `X` is not numeric and finite or has another number of pixels than in training.
+
+        Warns
+        -----
+        UserWarning
+            If `X` cannot be in the units of the training data: values beyond `pixel_max_`, or
+            none but fractions where full ink is 255 or more.
+        """
+        check_is_fitted(self)
+        pixels = self._validate(X, reset=False)
+        magnitude = _largest_magnitude(pixels)
+        self._check_range(pixels, magnitude / self.pixel_max_)
+        self._warn_of_other_units(pixels, magnitude)
+        return _map_values(pixels, lambda values: values / self._factor(values.dtype))
+
+    def inverse_transform(self, X: ArrayLike) -> Pixels:
+        """Scale back to the units of the training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_images, n_pixels)
+            Scaled images.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_images, n_pixels)
+            Intensities: float64 for float64, else float32.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If `X` is not numeric and finite or has another number of pixels than in training.
+        """
+        check_is_fitted(self)
+        # Not validate_data: what transform returns has lost the names that it would ask for.
+        with naming("X"):
+            X = as_readable(X, "X")
+            with filters_lock:
+                pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
+        if pixels.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {pixels.shape[1]} features, but PixelScaler is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        self._check_range(pixels, _largest_magnitude(pixels) * self.pixel_max_)
+        return _map_values(pixels, lambda values: values * self._factor(values.dtype))
+
+    def _check_range(self, pixels: Any, largest: float) -> None:
+        """Raise ValueError if the type of the pixels cannot hold what is to become of them."""
+        if largest > float(np.finfo(pixels.dtype).max):
+            raise ValueError(
+                f"X is too large for pixel_max_={self.pixel_max_:g}: values up to {largest:g} do "
+                f"not fit into {pixels.dtype}."
+            )
+
+    def _factor(self, dtype: np.dtype[Any]) -> np.floating[Any]:
+        """Give `pixel_max_` in a type, or in float64 if the type cannot hold it."""
+        limits = np.finfo(dtype)
+        fits = float(limits.tiny) <= self.pixel_max_ <= float(limits.max)
+        return dtype.type(self.pixel_max_) if fits else np.float64(self.pixel_max_)
+
+    def _learn(self, X: ArrayLike, *, reset: bool) -> Self:
+        with unchanged_on_error(self):
+            check_floats("PixelScaler", self.get_params())
+            self._validate_params()
+            self._learn_from(self._validate(X, reset=reset), reset=reset)
+        return self
+
+    @with_callbacks
+    def _learn_from(self, pixels: Any, *, reset: bool) -> None:
+        task = self._init_callback_context()
+        task.call_on_fit_task_begin(estimator=self, X=pixels)
+        if self.pixel_max != "auto":
+            self.pixel_max_ = float(self.pixel_max)
+        else:
+            pixel_max = guess_pixel_max(_largest_magnitude(pixels))
+            self.pixel_max_ = pixel_max if reset else max(pixel_max, self.pixel_max_)
+        task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
+
+    def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
+        with naming("X"):
+            X = as_readable(X, "X")
+            with filters_lock:
+                return validate_data(
+                    self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
+                )
+
+    def _warn_of_other_units(self, X: Any, magnitude: float) -> None:
+        values = X.data if sp.issparse(X) else X
+        if magnitude > self.pixel_max_ * (1 + 1e-5):  # what interpolates may round up
+            problem = "are beyond"
+        elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((values > 0) & (values < 1)):
+            problem = "are mere fractions of"
+        else:
+            return
+        warnings.warn(
+            f"PixelScaler: values up to {magnitude:g} {problem} pixel_max_={self.pixel_max_:g}, "
+            "which was learned in training. Give images in the same units as in training, or set "
+            "pixel_max.",
+            stacklevel=4,  # past this method, transform and the wrapper of set_output,
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

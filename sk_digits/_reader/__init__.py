@@ -1,0 +1,1 @@
+"""Pictures to labels, with a fitted classifier: `reading`."""

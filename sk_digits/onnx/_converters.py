@@ -1,0 +1,196 @@
+"""The estimators of this package for skl2onnx: the shapes of their outputs, and their graphs."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+import skl2onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnx.helper import np_dtype_to_tensor_dtype
+from onnx.numpy_helper import from_array
+from skl2onnx.common.data_types import (
+    DoubleTensorType,
+    Int64TensorType,
+    StringTensorType,
+    guess_tensor_type,
+)
+from skl2onnx.common.utils_classifier import get_label_classes
+from sklearn.utils.validation import check_is_fitted
+
+from sk_digits._ann.digit_ann import DigitANN
+from sk_digits._images.digit_image_normalizer import DigitImageNormalizer
+from sk_digits._images.pixel_scaler import PixelScaler
+from sk_digits._network.mlp import BatchNorm, Dropout, Linear
+
+_ACTIVATIONS = {torch.nn.ReLU: "Relu", torch.nn.Sigmoid: "Sigmoid", torch.nn.Tanh: "Tanh"}
+
+
+class _Graph:
+    """The ONNX graph under construction.
+
+    Parameters
+    ----------
+    scope : skl2onnx.common._topology.Scope
+        Where names come from.
+    container : skl2onnx.common._container.ModelComponentContainer
+        What takes nodes and constants.
+    """
+
+    def __init__(self, scope: Any, container: Any) -> None:
+        self._scope = scope
+        self._container = container
+
+    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Add a node and give the name of its output."""
+        output = output or self._scope.get_unique_variable_name(kind.lower())
+        name = self._scope.get_unique_operator_name(kind)
+        self._container.add_node(kind, list(inputs), output, name=name, **attributes)
+        return output
+
+    def cast(self, value: str, dtype: Any, output: str | None = None) -> str:
+        """Add a conversion to a NumPy type."""
+        return self.add("Cast", value, output=output, to=np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def constant(self, array: NDArray[Any]) -> str:
+        """Add an array of numbers or, as objects, strings, and give its name."""
+        name = self._scope.get_unique_variable_name("constant")
+        if array.dtype == object:
+            content: Any = [text.encode() for text in array]
+            self._container.add_initializer(name, TensorProto.STRING, array.shape, content)
+        else:
+            content = from_array(np.ascontiguousarray(array))
+            self._container.add_initializer(name, content.data_type, array.shape, content)
+        return name
+
+
+def _check_operator(operator: Any) -> None:
+    """Refuse an unfitted estimator, and rows that are not those that it was fitted on."""
+    estimator = operator.raw_operator
+    check_is_fitted(estimator)
+    shapes = [variable.type.shape for variable in operator.inputs]
+    if len(shapes) != 1 or shapes[0][1] not in (None, estimator.n_features_in_):
+        raise ValueError(
+            f"{type(estimator).__name__} takes one input of shape [None, "
+            f"{estimator.n_features_in_}]. Got {shapes}."
+        )
+
+
+def _float_type(variable: Any) -> type[np.floating[Any]]:
+    """Give what the estimators here turn the type of some rows into."""
+    return np.float64 if isinstance(variable.type, DoubleTensorType) else np.float32
+
+
+def _shape_scaler(operator: Any) -> None:
+    _check_operator(operator)
+    (rows,), (scaled,) = operator.inputs, operator.outputs
+    scaled.type.shape = [rows.get_first_dimension(), operator.raw_operator.n_features_in_]
+
+
+def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
+    graph = _Graph(scope, container)
+    (rows,), (scaled,) = operator.inputs, operator.outputs
+    dtype = _float_type(rows)
+    factor = operator.raw_operator._factor(np.dtype(dtype))
+    values = graph.cast(rows.full_name, dtype)
+    if factor.dtype == dtype:
+        graph.add("Div", values, graph.constant(factor), output=scaled.full_name)
+        return
+    quotient = graph.add("Div", graph.cast(values, factor.dtype), graph.constant(factor))
+    graph.cast(quotient, dtype, output=scaled.full_name)
+
+
+def _as_onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
+    """Give labels as strings or int64, which are all that ONNX classifiers have."""
+    if all(isinstance(label, str) for label in classes):
+        return np.array(classes, dtype=object)
+    if classes.dtype.kind in "biuf" and (classes.astype(np.int64) == classes).all():
+        return classes.astype(np.int64)
+    raise ValueError(
+        f"Labels of an ONNX model must be strings or integers. Got {classes.tolist()[:10]}."
+    )
+
+
+def _shape_ann(operator: Any) -> None:
+    _check_operator(operator)
+    (rows,), (label, scores) = operator.inputs, operator.outputs
+    classes = _as_onnx_labels(get_label_classes(operator.scope_inst, operator.raw_operator))
+    n_rows = rows.get_first_dimension()
+    label_type = StringTensorType if classes.dtype == object else Int64TensorType
+    label.set_type(label_type([n_rows]))
+    scores.set_type(type(guess_tensor_type(rows.type))([n_rows, len(classes)]))
+
+
+def _convert_ann(scope: Any, operator: Any, container: Any) -> None:
+    graph = _Graph(scope, container)
+    ann = operator.raw_operator
+    (rows,), (label, scores) = operator.inputs, operator.outputs
+    logits = graph.cast(rows.full_name, ann.net_.architecture["dtype"])
+    for layer in ann.net_.module_:
+        logits = _add_layer(graph, layer, logits)
+    # Of the logits, as in predict: probabilities may be equal where logits are not.
+    winners = graph.add("ArgMax", logits, axis=1, keepdims=0)
+    classes = graph.constant(_as_onnx_labels(get_label_classes(scope, ann)))
+    graph.add("Gather", classes, winners, output=label.full_name)
+    if not scope.get_options(ann, {"raw_scores": False})["raw_scores"]:
+        result = graph.add("Softmax", logits, axis=1)
+    elif len(ann.classes_) == 2:  # a column for either class, as of scikit-learn's classifiers
+        signs = np.array([[1, -1], [-1, 1]], dtype=ann.net_.architecture["dtype"])
+        result = graph.add("MatMul", logits, graph.constant(signs))
+    else:
+        result = logits
+    graph.cast(result, _float_type(scores), output=scores.full_name)
+
+
+def _add_layer(graph: _Graph, layer: torch.nn.Module, value: str) -> str:
+    """Add what a layer does when it predicts."""
+    if isinstance(layer, (Dropout, torch.nn.Identity)):
+        return value
+    if isinstance(layer, Linear):
+        product = graph.add("MatMul", value, _constant(graph, layer.weight.T))
+        return (
+            product
+            if layer.bias is None
+            else graph.add("Add", product, _constant(graph, layer.bias))
+        )
+    if isinstance(layer, BatchNorm):
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        # As an attribute, epsilon would be rounded to float32, also in a float64 network.
+        variance = layer.running_var + layer.eps
+        statistics = (layer.weight, layer.bias, layer.running_mean, variance)
+        constants = [_constant(graph, tensor) for tensor in statistics]
+        return graph.add("BatchNormalization", value, *constants, epsilon=0.0)
+    return graph.add(_ACTIVATIONS[type(layer)], value)
+
+
+def _constant(graph: _Graph, tensor: torch.Tensor) -> str:
+    return graph.constant(tensor.detach().cpu().numpy())
+
+
+def _refuse_images(operator: Any) -> NoReturn:
+    raise TypeError(
+        "DigitImageNormalizer cannot become ONNX, which has no operations that find the writing in "
+        "an image. Export the steps after it, as in to_onnx(pipeline[1:]), and give the ONNX model "
+        "what its transform gives."
+    )
+
+
+def _convert_images(scope: Any, operator: Any, container: Any) -> NoReturn:
+    _refuse_images(operator)
+
+
+def register_converters() -> None:
+    """Tell skl2onnx of the estimators, which it then takes for scikit-learn's own."""
+    options = {
+        "zipmap": [True, False, "columns"],
+        "nocl": [True, False],
+        "output_class_labels": [False, True],
+        "raw_scores": [True, False],
+    }
+    register = skl2onnx.update_registered_converter
+    register(PixelScaler, "SkDigitsPixelScaler", _shape_scaler, _convert_scaler)
+    register(DigitANN, "SkDigitsDigitANN", _shape_ann, _convert_ann, options=options)
+    register(DigitImageNormalizer, "SkDigitsDigitImageNormalizer", _refuse_images, _convert_images)

@@ -1,0 +1,213 @@
+"""`TrainingCheckpoint`: a training that was stopped goes on as if it had not been."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skorch.callbacks import Callback
+
+from sk_digits import DigitANN, RandomWarp, TrainingCheckpoint
+
+SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 6, "random_state": 0}
+EVERYTHING = {
+    "dropout": 0.2,
+    "batch_norm": True,
+    "label_smoothing": 0.1,
+    "augmentation": "elastic",
+    "early_stopping": True,
+    "n_iter_no_change": 2,
+    "tol": 0.3,
+}
+
+
+class Crash(Callback):
+    """Fails after some epochs."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        """Raise if it is the time."""
+        if net.epochs_done == self.epoch:
+            raise RuntimeError("crash")
+
+
+def _parts(ann):
+    history = [{k: v for k, v in row.items() if k != "dur"} for row in ann.net_.history]
+    return {k: v.numpy() for k, v in ann.net_.module_.state_dict().items()}, history
+
+
+def _assert_equal(ann, other):
+    (weights, history), (other_weights, other_history) = _parts(ann), _parts(other)
+    assert history == other_history
+    assert weights.keys() == other_weights.keys()
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, other_weights[name])
+
+
+@pytest.mark.parametrize("crash", [1, 3, 6])
+@pytest.mark.parametrize(
+    "params", [{}, {"lr_schedule": "constant"}, EVERYTHING, {"precision": "bfloat16"}], ids=str
+)
+def test_a_resumed_training_equals_an_uninterrupted_one(digits, tmp_path, params, crash):
+    """Weights, batch norm's statistics and history are the same bits."""
+    X, y = digits
+    weight = np.linspace(0.5, 2, len(y))
+    whole = DigitANN(**SMALL, **params).fit(X, y, sample_weight=weight)
+    ann = DigitANN(**SMALL, **params, callbacks=[TrainingCheckpoint(tmp_path), Crash(crash)])
+    if crash <= whole.n_iter_:
+        with pytest.raises(RuntimeError, match="crash"):
+            ann.fit(X, y, sample_weight=weight)
+        assert len(list(tmp_path.iterdir())) == 1
+    ann.set_params(callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y, sample_weight=weight)
+    _assert_equal(ann, whole)
+    np.testing.assert_array_equal(ann.predict_proba(X), whole.predict_proba(X))
+
+
+def test_epochs_that_were_saved_are_not_trained_again(digits, tmp_path):
+    """A training that had ended gives its result without an epoch."""
+    X, y = digits
+    ann = DigitANN(**SMALL, callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y)
+    (file,) = tmp_path.iterdir()
+    before = file.stat().st_mtime_ns
+    again = DigitANN(**SMALL, callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y)
+    assert file.stat().st_mtime_ns == before
+    _assert_equal(ann, again)
+    assert again.n_iter_ == 6
+
+
+def test_warm_started_trainings_have_files_of_their_own(digits, tmp_path):
+    """A second fit from the first one's weights is another training, and equal without files."""
+    X, y = digits
+    params = {**SMALL, "warm_start": True}
+    ann = DigitANN(**params, callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y).fit(X, y)
+    _assert_equal(ann, DigitANN(**params).fit(X, y).fit(X, y))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": 1e-3},
+        {"max_epochs": 7},
+        {"random_state": 1},
+        {"dropout": 0.1},
+        {"activation": "tanh"},
+    ],
+    ids=str,
+)
+def test_another_training_starts_anew(digits, tmp_path, change):
+    """A changed parameter or seed does not go on from another's file."""
+    X, y = digits
+    DigitANN(**SMALL, callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y)
+    changed = DigitANN(**SMALL | change, callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y)
+    _assert_equal(changed, DigitANN(**SMALL | change).fit(X, y))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("change", ["row", "label", "weight", "patience"])
+def test_other_data_start_anew(digits, tmp_path, change):
+    """One changed pixel, label, weight or the patience makes another training."""
+    X, y = digits[0].copy(), digits[1].copy()
+    weight = np.ones(len(y))
+    ann = DigitANN(**SMALL, early_stopping=True, callbacks=[TrainingCheckpoint(tmp_path)])
+    ann.fit(X, y, sample_weight=weight)
+    if change == "row":
+        X[5, 5] += 0.25
+    elif change == "label":
+        y[5] = (y[5] + 1) % 10
+    elif change == "weight":
+        weight[5] = 2
+    else:
+        ann.set_params(n_iter_no_change=3)
+    ann.fit(X, y, sample_weight=weight)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_weight_of_each_row_counts(digits, tmp_path):
+    """Also of those that early stopping holds out, here every fourth."""
+    X, y = digits[0][:100], digits[1][:100]
+    params = SMALL | {"max_epochs": 1, "early_stopping": True, "validation_fraction": 0.25}
+    ann = DigitANN(**params, callbacks=[TrainingCheckpoint(tmp_path)])
+    for i in range(20):
+        ann.fit(X, y, sample_weight=1 + 0.5 * (np.arange(100) == i))
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_numbers_of_numpy_are_parameters_too(digits, tmp_path):
+    """As a grid of np.arange gives them; equal ones of Python go on with the same file."""
+    for number in (np.int64, int):
+        warp = RandomWarp(rotation=10, elastic=0.01, elastic_grid=number(4))
+        params = {"augmentation": warp, "early_stopping": True, "n_iter_no_change": number(3)}
+        DigitANN(**SMALL, **params, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_one_pass_is_not_taken_for_a_whole_training(digits, tmp_path):
+    """partial_fit with the same seed and folder trains one epoch from the start."""
+    params = SMALL | {"lr_schedule": "constant", "callbacks": [TrainingCheckpoint(tmp_path)]}
+    DigitANN(**params).fit(*digits)
+    assert DigitANN(**params).partial_fit(*digits, classes=range(10)).n_iter_ == 1
+
+
+def test_what_another_process_writes_is_left_to_it(digits, tmp_path):
+    """A torn file is deleted when nobody can be writing it any more."""
+    ann = DigitANN(**SMALL, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
+    (file,) = tmp_path.iterdir()
+    new, old = (tmp_path / f".{file.name}.{name}.tmp" for name in ("new", "old"))
+    for path in (new, old):
+        path.write_bytes(b"torn")
+    os.utime(old, (0, 0))
+    ann.fit(*digits)
+    assert set(tmp_path.iterdir()) == {file, new}
+
+
+@pytest.mark.parametrize("n_bytes", [0, 10, 1000, -10])
+def test_a_damaged_file_is_an_error_that_names_it(digits, tmp_path, n_bytes):
+    """What is cut off is not gone on from."""
+    X, y = digits
+    ann = DigitANN(**SMALL, callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:n_bytes])
+    with pytest.raises(ValueError, match=rf"{file.name}' is damaged .* Delete it"):
+        ann.fit(X, y)
+
+
+def test_a_full_disk_keeps_the_last_epoch(digits, tmp_path):
+    """No space is an error; the file of the epoch before is as it was, nothing lies beside it."""
+    X, y = digits
+    callbacks = [TrainingCheckpoint(tmp_path), Crash(2)]
+    with pytest.raises(RuntimeError, match="crash"):
+        DigitANN(**SMALL, callbacks=callbacks).fit(X, y)
+    (file,) = tmp_path.iterdir()
+    before = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))  # Python ignores SIGXFSZ
+    try:
+        with pytest.raises(OSError, match="too large"):
+            DigitANN(**SMALL, callbacks=callbacks[:1]).fit(X, y)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes() == before
+    ann = DigitANN(**SMALL, callbacks=callbacks[:1]).fit(X, y)
+    _assert_equal(ann, DigitANN(**SMALL).fit(X, y))
+
+
+def test_two_hundred_kills_lose_nothing(tmp_path):
+    """Killed at random instants, in epochs and in saves, a training still ends in the same bits."""
+    script = Path(__file__).parents[1] / "support" / "kill_trainings.py"
+    result = subprocess.run(
+        [sys.executable, script, tmp_path, "200"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    counts = json.loads(result.stdout)
+    assert counts["kills"] == 200
+    assert counts["kills_with_a_file_half_written"] > 0  # else no instant was in a save
+    assert counts["finished"] > 5
+    assert counts["torn_files"] == counts["lost_epochs"] == counts["wrong_results"] == 0

@@ -1,0 +1,200 @@
+"""The command export, as a user runs it."""
+
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from typer.testing import CliRunner
+
+import sk_digits.onnx
+from sk_digits import (
+    DigitANN,
+    DigitImageNormalizer,
+    PixelScaler,
+    load_model,
+    make_digit_pipeline,
+    save_model,
+)
+from sk_digits._cli import app
+from sk_digits.datasets import load_digits_28
+
+runner = CliRunner()
+
+
+def export(model, path, *options):
+    """Run the command."""
+    return runner.invoke(app, ["export", str(model), "--onnx", str(path), *options])
+
+
+def fit_small(*steps, y=None, **params):
+    """Fit a model that trains in a moment, on the bundled digits."""
+    X, digits = load_digits_28(return_X_y=True)
+    ann = DigitANN((32,), **{"max_epochs": 3, "random_state": 0} | params)
+    model = make_pipeline(*steps, ann) if steps else ann
+    return model.fit(X if steps else X / np.float32(255), digits if y is None else y)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Save a small digit pipeline."""
+    path = tmp_path_factory.mktemp("model") / "digits.skops"
+    X, y = load_digits_28(return_X_y=True)
+    save_model(make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=3).fit(X, y), path)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_the_file_predicts_what_the_model_predicts(model, tmp_path, dtype):
+    """It says what was checked and how large the file is, and leaves nothing beside it."""
+    path = tmp_path / "digits.onnx"
+    result = export(model, path, "--dtype", dtype)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    checked, saved = result.stdout.splitlines()
+    assert checked.startswith("checked on 1,000 generated rows: the same labels, probabilities")
+    assert saved == f"saved {path} ({path.stat().st_size / 1e6:.1f} MB)"
+    assert list(tmp_path.iterdir()) == [path]
+
+    X = load_digits_28().data.astype(dtype)
+    labels, probabilities = onnxruntime.InferenceSession(path).run(None, {"X": X})
+    classifier = load_model(model)
+    np.testing.assert_array_equal(labels, classifier.predict(X))
+    np.testing.assert_allclose(probabilities, classifier.predict_proba(X), rtol=0, atol=1e-6)
+
+
+def test_float32_is_the_type_of_rows_unless_told_otherwise(model, tmp_path):
+    """As in to_onnx."""
+    assert export(model, tmp_path / "a.onnx").exit_code == 0
+    assert export(model, tmp_path / "b.onnx", "--dtype", "float32").exit_code == 0
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (),
+        (StandardScaler(),),
+        (MinMaxScaler(), PCA(20)),
+        (make_pipeline(PixelScaler(), MaxAbsScaler()), StandardScaler()),
+    ],
+)
+def test_whatever_a_model_file_may_hold_is_checked_in_its_own_units(steps, tmp_path):
+    """A classifier alone, and pipelines of scikit-learn's scalers, PCA and pipelines."""
+    save_model(fit_small(*steps, batch_norm=True), tmp_path / "model.skops")
+    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("names", [["seven"], ["no", "yes"], [False, True]])
+def test_any_labels_are_checked(names, tmp_path):
+    """One class, two, strings and bools."""
+    y = np.array(names)[load_digits_28().target % len(names)]
+    save_model(fit_small(PixelScaler(), y=y), tmp_path / "model.skops")
+    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    assert result.exit_code == 0, result.stderr
+
+
+def _export_another(monkeypatch, **params):
+    """Let to_onnx convert a model other than it is given."""
+    right = sk_digits.onnx.to_onnx
+
+    def wrong(model, **kwargs):
+        other = fit_small(PixelScaler(), **params)
+        return right(other, **kwargs)
+
+    monkeypatch.setattr(sk_digits.onnx, "to_onnx", wrong)
+
+
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_file_that_predicts_otherwise_is_not_saved(monkeypatch, tmp_path, before):
+    """A mismatch is an error in one line; what was at the place is as it was."""
+    save_model(fit_small(PixelScaler()), tmp_path / "model.skops")
+    path = tmp_path / "model.onnx"
+    if before is not None:
+        path.write_bytes(before)
+    _export_another(monkeypatch, random_state=1)
+    result = export(tmp_path / "model.skops", path)
+    assert result.exit_code == 2
+    assert "The ONNX model is not the same" in result.stderr
+    assert "No file was saved" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+    files = {
+        file.name: file.read_bytes() for file in tmp_path.iterdir() if file.name != "model.skops"
+    }
+    assert files == ({} if before is None else {"model.onnx": before})
+
+
+def test_other_labels_alone_are_a_mismatch(monkeypatch, tmp_path):
+    """Probabilities are equal, and the labels are named in another order."""
+    digits = load_digits_28().target
+    save_model(fit_small(PixelScaler(), y=digits), tmp_path / "model.skops")
+    _export_another(monkeypatch, y=digits + 1)
+    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    assert result.exit_code == 2
+    assert "1000 labels differ" in result.stderr
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_weights_that_are_slightly_off_are_a_mismatch(monkeypatch, tmp_path):
+    """The check is finer than a change of 1e-4 in one bias of ten."""
+    fitted = fit_small(PixelScaler())
+    save_model(fitted, tmp_path / "model.skops")
+    right = sk_digits.onnx.to_onnx
+
+    def wrong(model, **kwargs):
+        model[-1].net_.module_[-1].bias.data[3] += 1e-4
+        converted = right(model, **kwargs)
+        model[-1].net_.module_[-1].bias.data[3] -= 1e-4
+        return converted
+
+    monkeypatch.setattr(sk_digits.onnx, "to_onnx", wrong)
+    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    assert result.exit_code == 2
+    assert "The ONNX model is not the same" in result.stderr
+
+
+def test_an_image_reader_says_what_to_export(model, tmp_path):
+    """DigitImageNormalizer is no ONNX; the error is one line."""
+    images = load_digits_28().images[:10]
+    steps = [("image", DigitImageNormalizer().fit(images)), *load_model(model).steps]
+    save_model(Pipeline(steps), tmp_path / "reader.skops")
+    result = export(tmp_path / "reader.skops", tmp_path / "reader.onnx")
+    assert result.exit_code == 2
+    assert "DigitImageNormalizer cannot become ONNX" in result.stderr
+    assert "pipeline[1:]" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere.skops", "--onnx", "FOLDER/digits.onnx"], "nowhere.skops: No such file"),
+        (["MODEL", "--onnx", "FOLDER/none/digits.onnx"], "there is no"),
+        (["MODEL", "--onnx", "FOLDER"], "is a folder"),
+        (["MODEL"], "Missing option '--onnx'"),
+        (["MODEL", "--onnx", "FOLDER/digits.onnx", "--dtype", "int8"], "dtype must be one of"),
+    ],
+)
+def test_wrong_input_is_told(model, tmp_path, arguments, complaint):
+    """Exit code 2, and nothing is written."""
+    words = [w.replace("FOLDER", str(tmp_path)).replace("MODEL", str(model)) for w in arguments]
+    result = runner.invoke(app, ["export", *words])
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra_is_told(monkeypatch, model, tmp_path):
+    """The error is the command for pip."""
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    for module in ("sk_digits.onnx", "sk_digits.onnx._to_onnx"):
+        monkeypatch.delitem(sys.modules, module)
+    result = export(model, tmp_path / "digits.onnx")
+    assert result.exit_code == 2
+    assert 'pip install "sk-digits[onnx]"' in result.stderr
+    assert list(tmp_path.iterdir()) == []

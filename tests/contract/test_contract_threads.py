@@ -1,0 +1,254 @@
+"""The contract on threads: what may be called from several at once, and what it then gives."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from skorch.callbacks import Callback
+from support.contract import sha256_of, state_of, world
+
+from sk_digits import DigitANN, DigitImageNormalizer, PixelScaler
+
+N_THREADS = 8
+N_CALLS = 2_000  # in each thread
+SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
+
+
+@pytest.fixture(autouse=True)
+def eager_switches():
+    """Let threads take turns 10 times as often as they do."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5e-4)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture(scope="module")
+def ann(digits):
+    """Give a classifier with everything that training mode would change in predictions."""
+    params = {"dropout": 0.5, "batch_norm": True, "augmentation": "affine"}
+    return DigitANN(**SMALL, **params).fit(*digits)
+
+
+def in_threads(call, n_threads, n_calls):
+    """Call with the number of the thread, all threads at once; give each thread's results."""
+    barrier = threading.Barrier(n_threads)
+
+    def work(i):
+        barrier.wait()
+        return [call(i) for _ in range(n_calls)]
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(work, range(n_threads)))
+
+
+CALLS = {
+    "predict": lambda ann, X, y: ann.predict(X).tobytes(),
+    "predict_proba": lambda ann, X, y: ann.predict_proba(X).tobytes(),
+    "score": lambda ann, X, y: ann.score(X, y),
+    "clone": lambda ann, X, y: vars(clone(ann)),
+    "get_params": lambda ann, X, y: ann.get_params(),
+}
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_calls_from_eight_threads_equal_serial_ones(digits, ann, method):
+    """16,000 calls, each thread's on rows of its own: the same bits, and nothing is changed."""
+    parts = [[a[4 * i : 4 * i + 4] for a in digits] for i in range(N_THREADS)]
+    serial = [CALLS[method](ann, *part) for part in parts]
+    state, before = state_of(ann), world()
+    results = in_threads(lambda i: CALLS[method](ann, *parts[i]), N_THREADS, N_CALLS)
+    assert [len(calls) for calls in results] == [N_CALLS] * N_THREADS
+    for calls, expected in zip(results, serial, strict=True):
+        assert all(result == expected for result in calls)
+    assert state_of(ann) == state
+    assert world() == before
+
+
+def test_whole_pipelines_predict_in_threads(digits, tmp_path):
+    """From image files to labels, arrays read by others meanwhile: no thread disturbs another."""
+    images = (digits[0][:N_THREADS].reshape(-1, 8, 8) * 255).astype(np.uint8)
+    for i, image in enumerate(images):
+        Image.fromarray(np.kron(image, np.ones((5, 5), np.uint8))).save(tmp_path / f"{i}.png")
+    paths = [tmp_path / f"{i}.png" for i in range(N_THREADS)]
+    normalizer = DigitImageNormalizer(on_blank="zeros")
+    rows = normalizer.transform(paths)
+    ann = DigitANN(**SMALL)
+    model = Pipeline([("image", normalizer), ("scaler", PixelScaler()), ("ann", ann)])
+    model.fit(paths, np.arange(N_THREADS))
+    tail = model[1:]
+    serial = [tail.predict_proba(rows[i : i + 1]).tobytes() for i in range(N_THREADS)]
+    state, before = state_of(model), world()
+
+    def call(i):
+        if i % 2:
+            return tail.predict_proba(rows[i : i + 1]).tobytes()
+        return model.predict_proba(paths[i : i + 1]).tobytes()
+
+    results = in_threads(call, N_THREADS, 25)
+    assert results == [[expected] * 25 for expected in serial]
+    assert state_of(model) == state
+    assert world() == before
+
+
+EVERYTHING = {
+    "dropout": 0.3,
+    "batch_norm": True,
+    "label_smoothing": 0.1,
+    "augmentation": "elastic",
+    "early_stopping": True,
+    "class_weight": "balanced",
+}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"augmentation": "affine"}, {"precision": "bfloat16", "dropout": 0.3}, EVERYTHING],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_fits_in_threads_equal_fits_in_sequence(digits, params, method):
+    """Four seeds at once give the SHA-256 of weights that they give one after the other."""
+    X, y = (a[:500] for a in digits)
+
+    def train(seed):
+        ann = DigitANN(**SMALL | params | {"random_state": seed})
+        if method == "fit":
+            ann.fit(X, y)
+        else:
+            for _ in range(3):
+                ann.partial_fit(X, y, classes=range(10))
+        return sha256_of(ann)
+
+    in_sequence = [train(seed) for seed in range(4)]
+    assert len(set(in_sequence)) == 4
+    before = world()
+    assert in_threads(train, 4, 2) == [[sha] * 2 for sha in in_sequence]
+    assert world() == before
+
+
+class AtEpochEnd(Callback):
+    """Calls a function at the end of each epoch."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def on_epoch_end(self, net, **kwargs):
+        """Call it."""
+        self.function()
+
+
+@pytest.mark.parametrize("method", ["partial_fit", "warm start"])
+def test_predictions_while_it_trains_on_are_those_of_before(digits, method):
+    """What goes on from a fit trains a copy: other threads see the old weights until it is done."""
+    X, y = digits
+    ann = DigitANN(**SMALL, warm_start=True).fit(X, y)
+    before, seen = ann.predict_proba(X), []
+    with ThreadPoolExecutor(1) as pool:
+        ann.callbacks = [
+            AtEpochEnd(lambda: seen.append(pool.submit(ann.predict_proba, X).result()))
+        ]
+        (ann.fit if method == "warm start" else ann.partial_fit)(X, y)
+    assert len(seen) == (3 if method == "warm start" else 1)
+    for proba in seen:
+        np.testing.assert_array_equal(proba, before)
+    assert not np.array_equal(ann.predict_proba(X), before)
+
+
+def test_while_a_fit_starts_anew_there_is_nothing_to_predict_with(digits):
+    """A fit forgets what was learned when it starts to train: other threads get NotFittedError."""
+    X, y = digits
+    ann = DigitANN(**SMALL).fit(X, y)
+    errors = []
+    with ThreadPoolExecutor(1) as pool:
+        ann.callbacks = [AtEpochEnd(lambda: errors.append(pool.submit(ann.predict, X).exception()))]
+        ann.fit(X, y)
+    assert [type(error) for error in errors] == [NotFittedError] * 3
+
+
+def test_predictions_go_on_while_partial_fits_succeed_and_fail(digits):
+    """Each prediction is one of a state between two calls, whole; none fails."""
+    X, y = (a[:200] for a in digits)
+    ann = DigitANN(**SMALL).fit(X, y)
+    known, seen, is_over = [ann.predict_proba(X[:20]).tobytes()], set(), threading.Event()
+
+    def predict():
+        while not is_over.is_set():
+            seen.add(ann.predict_proba(X[:20]).tobytes())
+
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(predict) for _ in range(3)]
+        for _ in range(40):
+            with pytest.raises(ValueError, match="not among the classes"):
+                ann.partial_fit(X, y + 1)
+            ann.partial_fit(X, y)
+            known.append(ann.predict_proba(X[:20]).tobytes())
+        is_over.set()
+        assert [future.result() for future in futures] == [None] * 3
+    assert len(seen) > 2
+    assert seen <= set(known)
+
+
+class Planned:
+    """A dask collection that predicts, in another thread, when it is computed."""
+
+    def __init__(self, model, X):
+        self.model = model
+        self.X = X
+
+    def __dask_graph__(self):
+        """Tell that it is one."""
+        return {}
+
+    def compute(self):
+        """Predict."""
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(self.model.predict_proba, self.X).result(timeout=10)
+
+
+@pytest.mark.parametrize("final", [DigitANN(**SMALL), PixelScaler()])
+def test_rows_that_other_threads_compute_lock_nothing(digits, ann, final):
+    """Predictions of one model, not computed yet, are the features of another one."""
+    proba = ann.predict_proba(digits[0])
+    final = clone(final).fit(Planned(ann, digits[0]), digits[1])
+    method = final.predict if isinstance(final, DigitANN) else final.transform
+    np.testing.assert_array_equal(method(Planned(ann, digits[0])), method(proba))
+
+
+FORKS = """
+import os, threading, warnings
+import numpy as np
+from sk_digits import DigitANN
+warnings.simplefilter("ignore")  # Python tells that threads and forks do not go together
+X = np.random.default_rng(0).random((20, 4), dtype=np.float32)
+ann = DigitANN((2,), max_epochs=1, random_state=0).fit(X, np.arange(20) % 2)
+expected = ann.predict(X).tolist()
+over = threading.Event()
+def predict():
+    while not over.is_set():
+        ann.predict(X)
+threads = [threading.Thread(target=predict) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(12):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if ann.predict(X).tolist() == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+over.set()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_a_process_forked_while_threads_predict_can_predict():
+    """No child inherits a lock that a thread of its parent held."""
+    result = subprocess.run([sys.executable, "-c", FORKS], check=False, timeout=60)
+    assert result.returncode == 0

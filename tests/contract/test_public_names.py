@@ -1,0 +1,61 @@
+"""The package's face: its names, its version, and what an import costs."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import sk_digits
+
+
+def test_all_names_are_there_and_public():
+    """Each name in __all__ can be had, is listed by dir, and lives in the package."""
+    for name in sk_digits.__all__:
+        assert getattr(sk_digits, name).__module__.startswith("sk_digits.")
+    assert set(sk_digits.__all__) <= set(dir(sk_digits))
+    assert sk_digits.__all__ == sorted(sk_digits.__all__)
+
+
+def test_other_names_are_attribute_errors():
+    """A misspelt name is an AttributeError that names it."""
+    with pytest.raises(AttributeError, match="sk_digits attribute DigitsANN"):
+        sk_digits.DigitsANN  # noqa: B018
+
+
+def test_version_is_that_of_the_distribution():
+    """The module and the installed distribution agree on the version."""
+    assert sk_digits.__version__ == version("sk-digits")
+
+
+@pytest.mark.parametrize("module", ["sk_digits", "sk_digits.datasets", "sk_digits._cli"])
+def test_import_brings_no_torch(module):
+    """The package, its data and its --help come without torch, gradio, plots, files and ONNX."""
+    heavy = ("torch", "skorch", "gradio", "matplotlib", "skops", "onnx", "onnxruntime", "skl2onnx")
+    code = f"import {module}, sys; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_a_fit_brings_no_compiler(tmp_path):
+    """torch's compiler takes a second to import, and nothing here uses it."""
+    code = (
+        "import sys, warnings, numpy as np; from sk_digits import DigitANN, load_model, save_model;"
+        "from skorch.callbacks import Callback; filters = list(warnings.filters);"
+        "X, y = np.ones((20, 4), dtype='f'), np.arange(20) % 10; "
+        "ann = DigitANN((4,), max_epochs=2);"
+        "ann.fit(X, y).partial_fit(X, y); save_model(ann, sys.argv[1]);"
+        "load_model(sys.argv[1]).partial_fit(X, y).predict(X);"
+        "DigitANN((4,), max_epochs=2, callbacks=[Callback()], early_stopping=True).fit(X, y);"
+        "print('torch.optim' in sys.modules, 'torch._dynamo' in sys.modules,"
+        "filters == warnings.filters)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.skops")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == ["True", "False", "True"]

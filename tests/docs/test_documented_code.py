@@ -1,0 +1,168 @@
+"""Python code of README and the docs that is no doctest session does what is said of it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from sk_digits import load_model, make_digit_pipeline, save_model
+from sk_digits.datasets import load_digits_28
+
+ROOT = Path(__file__).parents[2]
+TINY = {"hidden_layer_sizes": (32,), "max_epochs": 3, "random_state": 0}
+
+
+def blocks(page):
+    """Give the Python code of a page, by the block, without its sessions."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+    return [block for block in found if ">>>" not in block]
+
+
+def shorten(code, replacements):
+    """Replace each long word, which occurs once."""
+    for long, short in replacements.items():
+        assert code.count(long) == 1
+        code = code.replace(long, short)
+    return code
+
+
+@pytest.fixture
+def drawn_pipeline():
+    """Give a pipeline that is fitted to the bundled digits, and these."""
+    X, y = load_digits_28(return_X_y=True)
+    return make_digit_pipeline(**TINY).fit(X, y), X, y
+
+
+def test_all_code_is_tested_here():
+    """Each page with code of this kind has a test below; only Ray's block is not run."""
+    pages = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+    numbers = {page: len(blocks(page)) for page in pages if blocks(page)}
+    assert numbers == {
+        "README.md": 2,
+        "docs/cluster.md": 7,
+        "docs/onnx.md": 3,
+        "docs/searching.md": 7,
+    }
+
+
+def test_readme_reads_own_digits(drawn_pipeline, tmp_path, monkeypatch):
+    """Pictures of a 3 and a 7, in black on white, are read by the pipeline and by its file."""
+    read, _ = blocks("README.md")
+    pipeline, X, y = drawn_pipeline
+    monkeypatch.chdir(tmp_path)
+    for name, digit in [("three.jpg", 3), ("seven.png", 7)]:
+        pixels = X[y == digit][0].reshape(28, 28).astype(np.uint8)
+        Image.fromarray(255 - pixels).resize((280, 280)).save(name)
+    names = {"pipeline": pipeline}
+    exec(read, names)
+    assert names["reader"].predict(["three.jpg", "seven.png"]).tolist() == [3, 7]
+    assert load_model("reader.skops").predict(["seven.png"]) == 7
+
+
+@pytest.mark.mnist
+def test_readme_searches_and_cross_validates(mnist_home, capsys):
+    """README's grid search and cross-validation print accuracies far above chance on MNIST."""
+    names: dict = {}
+    exec(shorten(blocks("README.md")[1], {"max_epochs=60": "max_epochs=1"}), names)
+    assert set(names["search"].best_params_) == {"ann__hidden_layer_sizes"}
+    assert names["search"].score(names["X"][10_000:], names["y"][10_000:]) > 0.85
+    assert names["scores"].shape == (3,)
+    assert names["scores"].min() > 0.85
+    assert "ann__hidden_layer_sizes" in capsys.readouterr().out
+
+
+def test_searches(capsys):
+    """docs/searching.md does what it says, with shorter trainings."""
+    code = shorten(
+        "\n".join(blocks("docs/searching.md")),
+        {"max_epochs=30": "max_epochs=3", "=8,": "=1,", "=32,": "=4,"},
+    )
+    names: dict = {}
+    exec(code, names)
+    assert "DigitANN - fit #1" in capsys.readouterr().out
+    assert len(names["by_epoch"]) == 3 * (2 * 2 + 1)
+    assert names["halving"].n_resources_ == [1, 2, 4]
+    assert 0 < names["random_search"].best_params_["ann__augmentation__rotation"] < 30
+
+
+def test_a_search_on_a_cluster(tmp_path):
+    """The script runs as a program, shows the dashboard's address, and asks for the versions."""
+    script, versions, *_ = blocks("docs/cluster.md")
+    fit = "search.fit(X, y)\n"
+    shorter = {
+        "import fetch_mnist": "import load_digits_28 as fetch_mnist",
+        "(random_state=0)": "(random_state=0, max_epochs=1)",
+        "(512,), (512, 512)": "(64,)",
+        fit: f"{fit}        print(search.best_score_)\n        {versions}",
+    }
+    path = tmp_path / "search.py"
+    path.write_text(shorten(script, shorter))
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
+    dashboard, score = done.stdout.split()
+    assert dashboard.startswith("http://127.0.0.1:")
+    assert float(score) > 0.3
+    assert "Mismatched versions" not in done.stderr
+
+
+def test_chunks(drawn_pipeline):
+    """The loop over chunks learns the digits."""
+    _, X, y = drawn_pipeline
+    names = {
+        "rows": X,
+        "n_passes": 4,
+        "n_chunks": 3,
+        "chunks": lambda: zip(np.array_split(X, 3), np.array_split(y, 3), strict=True),
+    }
+    exec(blocks("docs/cluster.md")[3], names)
+    assert names["step"] == 12
+    assert names["ann"].score(names["scaler"].transform(X), y) > 0.9
+
+
+def test_weights_go_to_plain_torch_and_come_back(tmp_path):
+    """The plain module computes the same logits, trains, and its weights come back."""
+    leave, train, come_back = blocks("docs/cluster.md")[4:]
+    names: dict = {}
+
+    def logits():
+        images = torch.from_numpy(names["scaler"].transform(names["X"]))
+        with torch.no_grad():
+            return names["model"](images).numpy()
+
+    exec(leave, names)
+    names["model"].eval()
+    pipeline, X, y = (names[name] for name in ("pipeline", "X", "y"))
+    fitted = pipeline.decision_function(X)
+    np.testing.assert_allclose(logits(), fitted, rtol=1e-4, atol=1e-4)
+
+    torch.manual_seed(0)
+    exec(train, names)
+    trained = logits()
+    assert abs(trained - fitted).max() > 0.01
+
+    exec(come_back, names)
+    np.testing.assert_allclose(pipeline.decision_function(X), trained, rtol=1e-4, atol=1e-4)
+    assert pipeline.score(X, y) > 0.5
+    save_model(pipeline, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))
+
+
+def test_onnx(drawn_pipeline, tmp_path, monkeypatch):
+    """A saved model is exported, and its ONNX file and skl2onnx's give the same labels."""
+    export, use, convert = blocks("docs/onnx.md")
+    pipeline, X, _ = drawn_pipeline
+    monkeypatch.chdir(tmp_path)
+    save_model(pipeline, "digits.skops")
+    rows = X.astype(np.uint8)
+    names = {"rows": rows, "pipeline": pipeline, "X": rows}
+    exec(export + use, names)
+    np.testing.assert_array_equal(names["labels"], pipeline.predict(rows))
+    exec(convert, names)
+    session = onnxruntime.InferenceSession(names["model"].SerializeToString())
+    np.testing.assert_array_equal(session.run(["label"], {"X": rows})[0], pipeline.predict(rows))
