@@ -1,42 +1,43 @@
-"""All or nothing: a method that fails leaves the estimator as it was."""
+"""All or nothing: a method that fails or is interrupted leaves the estimator as it was."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
+Estimator = TypeVar("Estimator")
+
 
 @contextmanager
-def unchanged_on_error(estimator: object) -> Iterator[dict[str, Any]]:
-    """Put an object's attributes back if the block raises anything, Ctrl-C included.
+def all_or_nothing(estimator: Estimator) -> Iterator[Estimator]:
+    """Let a block change a copy of an estimator, which becomes the estimator if the block succeeds.
 
     Parameters
     ----------
     estimator : object
-        Whose attributes are put back. Objects that they refer to are not copied, but a random
-        state gives again the numbers that the block drew.
+        The estimator. Whatever the block raises, Ctrl-C included, it stays as it was; a random
+        state among its attributes then gives the numbers again that the block drew.
 
     Yields
     ------
-    dict
-        The attributes to put back; the block may drop what should not return.
+    object
+        A shallow copy of the estimator: the objects that its attributes refer to are shared.
     """
-    before = dict(vars(estimator))
-    generators = [value for value in before.values() if isinstance(value, np.random.RandomState)]
+    changed = object.__new__(type(estimator))
+    vars(changed).update(vars(estimator))
+    generators = [v for v in vars(estimator).values() if isinstance(v, np.random.RandomState)]
     states = [generator.get_state() for generator in generators]
     try:
-        yield before
+        yield changed
     except BaseException:
-        # Never without what it had: other threads may be predicting.
-        vars(estimator).update(before)
-        for name in vars(estimator).keys() - before.keys():
-            delattr(estimator, name)
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
         raise
+    # In one step: another thread that predicts sees the one estimator or the other.
+    estimator.__dict__ = vars(changed)
 
 
 class AtomicParams:
@@ -63,14 +64,15 @@ class AtomicParams:
         ValueError
             If there is no parameter of a name. The values are checked by `fit`.
         """
-        with unchanged_on_error(self):
-            known = self.get_params(deep=False)  # type: ignore[attr-defined]
-            for name in params:
-                owner, is_nested, _ = name.partition("__")
-                value = params.get(owner, known.get(owner))
-                if is_nested and owner in known and not hasattr(value, "set_params"):
-                    raise ValueError(
-                        f"Invalid parameter {name!r} for estimator {type(self).__name__}: "
-                        f"{owner}={value!r} has no parameters of its own."
-                    )
-            return super().set_params(**params)  # type: ignore[misc]
+        known = self.get_params(deep=False)  # type: ignore[attr-defined]
+        for name in params:
+            owner, is_nested, _ = name.partition("__")
+            value = params.get(owner, known.get(owner))
+            if is_nested and owner in known and not hasattr(value, "set_params"):
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {type(self).__name__}: "
+                    f"{owner}={value!r} has no parameters of its own."
+                )
+        with all_or_nothing(self) as changed:
+            super(AtomicParams, changed).set_params(**params)  # type: ignore[misc]
+        return self

@@ -1,20 +1,19 @@
-"""Arguments: errors that name them, and values that would be misread without one."""
+"""Arrays that users give: read in one way, with errors that name the argument."""
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-# scikit-learn changes them in each validation of data. Two threads at it restore each other's
-# filters, and those of the one may stay for good. Reentrant, for a callback may predict.
+# scikit-learn changes the warning filters, which the process shares, in each validation of data.
+# Two threads at it restore each other's filters, and those of one may stay for good. Reentrant, for
+# a callback may predict.
 filters_lock = threading.RLock()
 
 if hasattr(os, "register_at_fork"):  # else a child could inherit it locked, by a thread it has not
@@ -30,13 +29,8 @@ def naming(argument: str) -> Iterator[None]:
     """Turn what goes wrong in reading an argument into a ValueError or TypeError that names it.
 
     scikit-learn's and NumPy's messages do not always say which argument they are about, and
-    objects that are no arrays fail in ways of their own. NumPy does not warn within: what is not
-    finite, or does not fit into a type, is found, and an error.
-
-    Parameters
-    ----------
-    argument : str
-        Its name.
+    objects that are no arrays fail in ways of their own. MemoryError and warnings stay as they are.
+    NumPy does not warn within: what is not finite, or does not fit into a dtype, is an error.
     """
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -51,40 +45,42 @@ def naming(argument: str) -> Iterator[None]:
         raise kind(str(error) if is_named else f"{argument}: {error}") from error
 
 
-def as_readable(argument: Any, name: str) -> Any:
-    """Make arrays of torch tensors and dask collections; refuse what scikit-learn would misread.
+@contextmanager
+def reading(value: Any, argument: str) -> Iterator[Any]:
+    """Open an argument for validation by scikit-learn: named in errors, one thread at a time.
 
-    Parameters
-    ----------
-    argument : object
-        What is to become an array.
-    name : str
-        Its name.
-
-    Returns
-    -------
+    Yields
+    ------
     object
-        The argument; of a tensor on any device, an array; of a dask collection, its value, which
-        other threads may compute: call this outside of locks.
+        The value as `as_readable` returns it.
+    """
+    with naming(argument):
+        value = as_readable(value, argument)  # not within the lock: dask has threads of its own
+        with filters_lock:
+            yield value
+
+
+def as_readable(value: Any, name: str) -> Any:
+    """Return an array for a torch tensor or a dask collection, and any other object as it is.
 
     Raises
     ------
     ValueError
-        If it has masked values, dates or durations.
+        If it has what scikit-learn would misread: masked values, dates or durations.
     """
-    if hasattr(argument, "__dask_graph__"):
-        argument = argument.compute()
-    if hasattr(argument, "resolve_conj"):  # a tensor, told without the import of torch
-        return _tensor_as_array(argument)
-    if np.ma.is_masked(argument):
+    if hasattr(value, "__dask_graph__"):
+        value = value.compute()
+    if hasattr(value, "resolve_conj"):  # a tensor, recognised without importing torch
+        return _tensor_as_array(value)
+    if np.ma.is_masked(value):
         raise ValueError(
-            f"{name} has masked values, and an array's mask is not looked at. Fill them: "
+            f"{name} has masked values, and masks are not supported. Fill them: "
             f"{name}.filled(0) for example."
         )
-    is_frame = hasattr(argument, "to_numpy") and hasattr(argument, "columns")
-    if any(map(_is_time, argument.dtypes if is_frame else [getattr(argument, "dtype", None)])):
+    is_frame = hasattr(value, "to_numpy") and hasattr(value, "columns")
+    if any(map(_is_time, value.dtypes if is_frame else [getattr(value, "dtype", None)])):
         raise ValueError(f"{name} has dates or durations, which are no numbers.")
-    return argument
+    return value
 
 
 def _tensor_as_array(tensor: Any) -> Any:
@@ -97,41 +93,21 @@ def _tensor_as_array(tensor: Any) -> Any:
 
 
 def _is_time(dtype: Any) -> bool:
-    """Tell NumPy's, pandas' and polars' types of dates and durations from others."""
+    """Return whether a dtype of NumPy, pandas or polars is one of dates or durations."""
     return getattr(dtype, "kind", "") in ("m", "M") or getattr(dtype, "is_temporal", bool)()
 
 
-def check_floats(owner: str, params: dict[str, Any]) -> None:
-    """Raise ValueError for real numbers that no float can hold, or NumPy cannot compute with.
-
-    Parameters
-    ----------
-    owner : str
-        Whose parameters they are.
-    params : dict
-        Parameters by name. What is no real number, and infinity, is left to other checks.
-    """
-    for name, value in params.items():
-        if not isinstance(value, Real):
-            continue
-        fits = isinstance(value, int | float | np.integer | np.floating)
-        try:
-            fits = fits and math.isinf(float(value)) == (abs(value) == math.inf)
-        except OverflowError:
-            fits = False
-        if not fits:
-            raise ValueError(
-                f"The {name!r} parameter of {owner} must be a number that fits into a float. "
-                f"Got {value!r} instead."
-            )
-
-
 def float_types(X: Any) -> list[type[np.floating[Any]]]:
-    """Give the types that validation may leave `X` in; it turns every other into the first.
+    """Return the dtypes that validation keeps for `X`; every other becomes the first of them.
 
-    scikit-learn sees the type of arrays, sparse matrices and pandas frames for itself, but not
+    scikit-learn sees the dtype of arrays, sparse matrices and pandas frames for itself, but not
     that of a frame whose columns are typed elsewhere, such as polars' or pandas' Float64, nor of
     an array whose bytes are in another order than this machine's.
+
+    Returns
+    -------
+    list of type
+        As for the `dtype` parameter of scikit-learn's validation: the first is the default.
     """
     if hasattr(X, "iloc"):
         dtypes = {_numpy_dtype(dtype) for dtype in getattr(X, "dtypes", [])}
@@ -145,5 +121,5 @@ def float_types(X: Any) -> list[type[np.floating[Any]]]:
 
 
 def _numpy_dtype(dtype: Any) -> Any:
-    """Give the type of the numbers in a column of pandas, which may be nullable or sparse."""
+    """Return the dtype of the numbers in a column of pandas, which may be nullable or sparse."""
     return getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))

@@ -139,7 +139,10 @@ def test_random_search_over_step_size_and_rotation(images):
     rotations = [params["ann__augmentation__rotation"] for params in search.cv_results_["params"]]
     assert len(set(rotations)) == 3
     best = search.best_estimator_["ann"]
-    assert best.net_.augmentation.rotation == search.best_params_["ann__augmentation__rotation"]
+    assert (
+        best.net_.training_params.augmentation.rotation
+        == search.best_params_["ann__augmentation__rotation"]
+    )
     assert best.lr == search.best_params_["ann__lr"]
     assert pipeline["ann"].augmentation.rotation == rotation
     again = clone(pipeline).set_params(**search.best_params_)

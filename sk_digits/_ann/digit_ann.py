@@ -9,30 +9,74 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from sk_digits._all_or_nothing import AtomicParams, unchanged_on_error
-from sk_digits._ann import parameters
+from sk_digits._all_or_nothing import AtomicParams, all_or_nothing
 from sk_digits._ann.digit_net import PREDICT_BATCH, DigitNet
 from sk_digits._ann.fit_tasks import FitTasks
-from sk_digits._ann.fitting import check_same_network, fitted_attributes, make_net
-from sk_digits._ann.net_predictions import NetPredictions
 from sk_digits._ann.net_state import copy_net, load_arrays, net_from_arrays, net_to_arrays
+from sk_digits._ann.parameters import (
+    check_callbacks,
+    copy_callbacks,
+    draw_seed,
+    make_training,
+    resolve_device,
+)
 from sk_digits._ann.rows import (
     Rows,
     check_rows,
     encode,
     hold_out,
     read_classes,
+    read_features,
+    read_labels,
+    read_weights,
     weight_classes,
 )
 from sk_digits._network.batches import Batches
 from sk_digits._network.early_stopper import EarlyStopper
+from sk_digits._network.hyperparameters import Architecture, EarlyStopping, Training
 from sk_digits._network.random_warp import RandomWarp
-from sk_digits._validation import check_floats
+from sk_digits._validation import filters_lock, naming
 
 
-class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
+def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Subtract logits; what would overflow becomes the largest number that there is."""
+    limits = np.finfo(a.dtype)
+    with np.errstate(over="ignore"):
+        return np.clip(a - b, limits.min, limits.max)
+
+
+def _check_same_network(fitted: DigitANN, net: DigitNet, classes: NDArray[Any]) -> None:
+    """Raise ValueError if a new net, with its classes, cannot go on from a fitted classifier's."""
+    compared = [("classes", fitted.classes_.tolist(), classes.tolist())] + [
+        (name, getattr(fitted.net_.architecture, name), getattr(net.architecture, name))
+        for name in ("hidden_layer_sizes", "activation", "batch_norm")
+    ]
+    for name, before, asked in compared:
+        if before != asked:
+            raise ValueError(
+                f"The network was fitted with {name}={before!r} and cannot go on with "
+                f"{asked!r}. Set it back, or start anew: fit with warm_start=False."
+            )
+
+
+def _fitted_attributes(
+    net: DigitNet, classes: NDArray[Any], stopper: EarlyStopper | None
+) -> dict[str, Any]:
+    """Return the attributes that a fit which trained `net` leaves in the classifier."""
+    curve = [row["train_loss"] for row in net.history]
+    fitted = {"net_": net, "classes_": classes, "loss_curve_": curve, "n_iter_": len(curve)}
+    if stopper is not None:
+        scores = [row["valid_acc"] for row in net.history if "valid_acc" in row]
+        fitted |= {"validation_scores_": scores, "best_validation_score_": stopper.best_score}
+    return fitted
+
+
+class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
     """Multilayer perceptron classifier: PyTorch trained by skorch behind scikit-learn's interface.
 
     `fit` trains fully connected layers with a softmax output by AdamW on the cross-entropy, in
@@ -158,7 +202,17 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
     True
     """
 
-    _parameter_constraints = parameters.CONSTRAINTS
+    # Of the parameters that are not hyperparameters, which have constraints of their own.
+    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's convention
+        "early_stopping": ["boolean"],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "device": [str, torch.device],
+        "precision": [StrOptions({"auto", "bfloat16", "float32"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
 
     def __init__(
         self,
@@ -236,32 +290,10 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
         ------
         ValueError
             If a parameter, `X`, `y` or `sample_weight` is not as described, or training diverges.
-            Bad input leaves the classifier as it was; a training that fails or is stopped by
-            Ctrl-C leaves it unfitted, or as it was with `warm_start`.
+            Whatever a fit raises, Ctrl-C included, the classifier stays as it was before.
         """
-        with unchanged_on_error(self) as before, torch.inference_mode(False), torch.enable_grad():
-            self._check_params()
-            warm = self.warm_start and "net_" in before
-            rows = check_rows(self, X, y, sample_weight, reset=not warm)
-            shown = self._rows_to_show(rows)
-            classes = np.unique(rows.y)
-            rows = weight_classes(encode(rows, classes), self.class_weight, classes)
-            seed = parameters.draw_seed(self.random_state)
-            held_out = None
-            if self.early_stopping:
-                rows, held_out = hold_out(rows, self.validation_fraction, seed)
-            net = make_net(self.get_params(deep=False), rows, classes, seed, self.lr_schedule)
-            if warm:
-                check_same_network(self, net, classes)
-                arrays = net_to_arrays(self.net_)
-                load_arrays(net, {name: arrays[name] for name in ("weights", "history")})
-            else:
-                for name in [name for name in before if name.endswith("_")]:
-                    del before[name]
-                    if name not in ("n_features_in_", "feature_names_in_"):  # these are new
-                        delattr(self, name)
-            self._train(net, classes, rows, held_out, shown=shown)
-            net.optimizer_.state.clear()  # twice the weights in size, and of no further use
+        with all_or_nothing(self) as fitted:
+            fitted._fit(X, y, sample_weight)
         return self
 
     def partial_fit(
@@ -301,34 +333,235 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
             As for :meth:`fit`; also if `classes` is missing at the first call or changes later.
             A call that fails leaves the classifier as it was.
         """
-        with unchanged_on_error(self) as before, torch.inference_mode(False), torch.enable_grad():
-            self._check_params()
-            first = "net_" not in before
-            if first and classes is None:
-                raise ValueError(
-                    "The first call of partial_fit needs classes: all labels that will ever come."
-                )
-            dtype = None if first else self.net_.architecture["dtype"]
-            rows = check_rows(self, X, y, sample_weight, reset=first, dtype=dtype)
-            shown = self._rows_to_show(rows)
-            known = self.classes_ if classes is None else read_classes(classes)
-            rows = weight_classes(encode(rows, known), self.class_weight, known)
-            seed = parameters.draw_seed(self.random_state)
-            params = self.get_params(deep=False)
-            net = make_net(params, rows, known, seed, "constant", draws_weights=first)
-            if not first:
-                check_same_network(self, net, known)
-                load_arrays(net, net_to_arrays(self.net_))
-            self._train(net, known, rows, epochs=1, shown=shown)
+        with all_or_nothing(self) as fitted:
+            fitted._partial_fit(X, y, classes, sample_weight)
         return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the logits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features. Sparse data is made dense by the batch.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes or one
+            Logits in the order of `classes_`; for two classes that of the second less that of
+            the first.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If `X` is not as described, not finite, or so large that the logits overflow.
+        """
+        logits = self._logits(X)
+        if len(self.classes_) == 2:
+            return _difference(logits[:, 1], logits[:, 0])
+        return logits[:, 0] if len(self.classes_) == 1 else logits
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the most probable label of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Labels, of the type of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`.
+        """
+        winners = self._logits(X).argmax(axis=1)
+        return self.classes_[winners]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the probability of each class: the softmax of the logits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Probabilities in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`.
+        """
+        logits = self._logits(X)
+        odds = np.exp(_difference(logits, logits.max(axis=1, keepdims=True)))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the logarithm of the probability of each class, finite also where that is 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Logarithms of probabilities in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`.
+        """
+        logits = self._logits(X)
+        log_odds = _difference(logits, logits.max(axis=1, keepdims=True))
+        return log_odds - np.log(np.exp(log_odds).sum(axis=1, keepdims=True))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Give the accuracy: the share of rows that are labelled right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,)
+            Labels.
+        sample_weight : array-like of shape (n_rows,) or None, default=None
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        float
+            Accuracy in [0, 1].
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            As for :meth:`decision_function`; also if `y` or `sample_weight` is not as described.
+        """
+        predicted = self.predict(X)
+        labels = read_labels(y, len(predicted))
+        weight = None if sample_weight is None else read_weights(sample_weight, predicted)
+        if weight is not None:
+            weight = weight / weight.max()  # else a sum may overflow
+        # Labels may be of another kind than those of the training.
+        with naming("y"), filters_lock:
+            return float(accuracy_score(labels, predicted, sample_weight=weight))
+
+    @torch.inference_mode(False)
+    @torch.enable_grad()
+    def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+        self._check_params()
+        is_warm = self.warm_start and hasattr(self, "net_")
+        if not is_warm:
+            for name in [name for name in vars(self) if name.endswith("_")]:
+                delattr(self, name)
+        rows = check_rows(self, X, y, sample_weight, reset=not is_warm)
+        shown = self._rows_to_show(rows)
+        classes = np.unique(rows.y)
+        rows = weight_classes(encode(rows, classes), self.class_weight, classes)
+        seed = draw_seed(self.random_state)
+        held_out = None
+        if self.early_stopping:
+            rows, held_out = hold_out(rows, self.validation_fraction, seed)
+        net = self._make_net(rows, classes, seed, self.lr_schedule)
+        if is_warm:
+            _check_same_network(self, net, classes)
+            arrays = net_to_arrays(self.net_)
+            load_arrays(net, {name: arrays[name] for name in ("weights", "history")})
+        self._train(net, classes, rows, held_out, shown=shown)
+        net.optimizer_.state.clear()  # twice the weights in size, and of no further use
+
+    @torch.inference_mode(False)
+    @torch.enable_grad()
+    def _partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+    ) -> None:
+        self._check_params()
+        is_first = not hasattr(self, "net_")
+        if is_first and classes is None:
+            raise ValueError(
+                "The first call of partial_fit needs classes: all labels that will ever come."
+            )
+        dtype = None if is_first else self.net_.architecture.dtype
+        rows = check_rows(self, X, y, sample_weight, reset=is_first, dtype=dtype)
+        shown = self._rows_to_show(rows)
+        known = self.classes_ if classes is None else read_classes(classes)
+        rows = weight_classes(encode(rows, known), self.class_weight, known)
+        seed = draw_seed(self.random_state)
+        net = self._make_net(rows, known, seed, "constant", draws_weights=is_first)
+        if not is_first:
+            _check_same_network(self, net, known)
+            load_arrays(net, net_to_arrays(self.net_))
+        self._train(net, known, rows, epochs=1, shown=shown)
 
     def _check_params(self) -> None:
         params = self.get_params(deep=False)
-        check_floats("DigitANN", {name: params[name] for name in parameters.FLOATS})
+        for hyperparameters in (Architecture, Training, EarlyStopping):
+            hyperparameters.check(params)
         self._validate_params()
-        parameters.layer_widths(self.hidden_layer_sizes)
-        parameters.check_callbacks(self.callbacks)
-        parameters.resolve_device(self.device)
+        check_callbacks(self.callbacks)
+        resolve_device(self.device)
+
+    def _make_net(
+        self,
+        rows: Rows,
+        classes: NDArray[Any],
+        seed: int,
+        lr_schedule: str,
+        *,
+        draws_weights: bool = True,
+    ) -> DigitNet:
+        """Return the net that the parameters ask for, to train on `rows`."""
+        params, n_features, dtype = self.get_params(deep=False), rows.X.shape[1], str(rows.X.dtype)
+        device = resolve_device(self.device)
+        architecture = Architecture(
+            n_features=n_features,
+            hidden_layer_sizes=self.hidden_layer_sizes,  # type: ignore[arg-type] # it reads more
+            n_outputs=len(classes),
+            activation=self.activation,
+            dropout=self.dropout,
+            batch_norm=self.batch_norm,
+            dtype=dtype,
+        )
+        training_params = make_training(
+            params,
+            n_features=n_features,
+            dtype=dtype,
+            device=device.type,
+            lr_schedule=lr_schedule,
+        )
+        return DigitNet(
+            architecture,
+            training_params,
+            torch.Generator(device).manual_seed(seed),
+            callbacks=copy_callbacks(self.callbacks),
+            verbose=int(self.verbose),
+            draws_weights=draws_weights,
+        ).initialize()
 
     def _rows_to_show(self, rows: Rows) -> Rows | None:
         """Give the rows if scikit-learn's callbacks are set; else nothing is kept of them."""
@@ -358,7 +591,7 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
             copied = copy_net(net)
             if stopper is not None:
                 stopper.restore(copied.module_)
-            return fitted_attributes(copied, classes, stopper)
+            return _fitted_attributes(copied, classes, stopper)
 
         if shown is not None:
             tasks = FitTasks(self, shown, epochs or net.max_epochs, fitted_by_now)
@@ -372,10 +605,21 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
             tasks=tasks,
         )
         self.__dict__.pop("best_validation_score_", None)  # it was of other weights
-        for name, value in fitted_attributes(net, classes, stopper).items():
+        for name, value in _fitted_attributes(net, classes, stopper).items():
             setattr(self, name, value)
         if tasks is not None:
             tasks.end()
+
+    def _logits(self, X: ArrayLike) -> NDArray[Any]:
+        check_is_fitted(self)
+        rows = read_features(self, X, reset=False, dtype=self.net_.architecture.dtype)
+        logits = self.net_.logits(rows)
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"X is too large for this network: values up to {abs(rows).max():g} overflow. "
+                "Scale it as the training data was."
+            )
+        return logits
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -384,7 +628,7 @@ class DigitANN(NetPredictions, CallbackSupportMixin, ClassifierMixin, AtomicPara
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "net_" in state:
             try:
-                device = parameters.resolve_device(state["device"])
+                device = resolve_device(state["device"])
             except ValueError:  # trained on a device that this machine has not
                 device = torch.device("cpu")
             state = state | {"net_": net_from_arrays(state["net_"], device)}

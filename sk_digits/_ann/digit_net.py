@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dis
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,18 +18,20 @@ from skorch.utils import TeeGenerator
 from torch.nn.functional import cross_entropy
 
 from sk_digits._ann.fit_tasks import FitTasks
-from sk_digits._network.adamw import bare_step
+from sk_digits._ann.interrupts import defer_ctrl_c
+from sk_digits._network.adamw import AdamW, bare_step
 from sk_digits._network.batches import Batches, as_tensor
 from sk_digits._network.early_stopper import EarlyStopper
+from sk_digits._network.hyperparameters import Architecture, Training
 from sk_digits._network.lr_schedules import step_sizes
-from sk_digits._network.random_warp import RandomWarp
+from sk_digits._network.mlp import MLP
 
 # Rows in one forward pass without training: activations stay in the processor's cache.
 PREDICT_BATCH = 1024
 
 
 class DigitNet(NeuralNetClassifier):
-    """A skorch classifier that trains on tensors in memory.
+    """A skorch classifier that trains an `MLP` on tensors in memory.
 
     `fit_loop` replaces skorch's: no DataLoader, no per-sample Python, one history row an epoch.
     Callbacks see the hooks that skorch documents. Those on batches and gradients are called, and
@@ -38,42 +39,55 @@ class DigitNet(NeuralNetClassifier):
 
     Parameters
     ----------
-    *args, **kwargs
-        As for :class:`skorch.NeuralNetClassifier`.
-    architecture, training : dict
-        What `build_net` made the net of.
+    architecture : Architecture
+        What defines the network.
+    training_params : Training
+        What defines its training.
     generator : torch.Generator
-        Source of the order of the rows, on the device of the net.
-    lr_schedule : {"constant", "cosine", "one_cycle"}
-        Course of the step size over the epochs of one call of `fit_loop`.
-    bfloat16 : bool
-        Whether the matrix products of training are taken in bfloat16.
-    augmentation : RandomWarp or None
-        What changes the images of each training batch.
-    image_shape : (int, int) or None
-        Height and width of the images; needed for `augmentation`.
+        Source of all randomness, on the device of the net.
+    callbacks : list or None, default=None
+        Callbacks of skorch.
+    verbose : int, default=0
+        Whether to print a line an epoch.
+    draws_weights : bool, default=True
+        Whether to draw initial weights; without them, others must be loaded.
     """
 
     def __init__(
         self,
-        *args: Any,
-        architecture: dict[str, Any],
-        training: dict[str, Any],
+        architecture: Architecture,
+        training_params: Training,
         generator: torch.Generator,
-        lr_schedule: str,
-        bfloat16: bool,
-        augmentation: RandomWarp | None,
-        image_shape: tuple[int, int] | None,
-        **kwargs: Any,
+        *,
+        callbacks: list[Any] | None = None,
+        verbose: int = 0,
+        draws_weights: bool = True,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(
+            MLP,
+            module__architecture=architecture,
+            module__generator=generator,
+            module__draws_weights=draws_weights,
+            criterion=torch.nn.CrossEntropyLoss,
+            criterion__label_smoothing=training_params.label_smoothing,
+            optimizer=AdamW,
+            optimizer__weight_decay=training_params.weight_decay,
+            optimizer__fused=True,
+            lr=training_params.lr,
+            batch_size=training_params.batch_size,
+            max_epochs=training_params.max_epochs,
+            # A DataLoader, which callbacks may start, would draw from torch's global generator.
+            iterator_valid__generator=torch.Generator(),
+            train_split=None,
+            classes=np.arange(architecture.n_outputs),
+            callbacks=callbacks,
+            device=str(generator.device),
+            verbose=verbose,
+        )
         self.architecture = architecture
-        self.training = training
+        self.training_params = training_params
         self.generator = generator
-        self.lr_schedule = lr_schedule
-        self.bfloat16 = bfloat16
-        self.augmentation = augmentation
-        self.image_shape = image_shape
+        self.draws_weights = draws_weights
         self.epochs_done = 0
         self.fit_params: dict[str, Any] = {}  # of the training that runs, for callbacks to see
 
@@ -137,7 +151,7 @@ class DigitNet(NeuralNetClassifier):
             "dataset_valid": None if validation is None else Dataset(validation.X, validation.y),
         }
         n_steps, first = (n * len(batches) for n in (epochs, self.epochs_done))
-        rates = step_sizes(self.lr_schedule, self.lr, n_steps, first)
+        rates = step_sizes(self.training_params.lr_schedule, self.lr, n_steps, first)
         while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
             if tasks is not None:
                 tasks.begin_epoch(self.epochs_done)
@@ -166,7 +180,8 @@ class DigitNet(NeuralNetClassifier):
     def _train_epoch(self, batches: Batches, rates: Iterator[float]) -> None:
         module, optimizer = self.module_, self.optimizer_
         has_hooks = self._has_batch_hooks()
-        follows_schedule = self.lr_schedule != "constant"  # else a callback may steer the step size
+        # With a constant schedule a callback may steer the step size.
+        follows_schedule = self.training_params.lr_schedule != "constant"
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         step: Callable[[float], None] | None = None
         loss_sum = torch.zeros((), dtype=batches.X.dtype, device=batches.X.device)
@@ -178,9 +193,9 @@ class DigitNet(NeuralNetClassifier):
             if has_hooks:
                 self.notify("on_batch_begin", batch=(X, y), training=True)
                 module.train()
-            if self.augmentation is not None:
+            if self.training_params.augmentation is not None:
                 X = self._augment(X)
-            if self.bfloat16:
+            if self.training_params.bfloat16:
                 with torch.autocast(X.device.type, torch.bfloat16):
                     logits = module(X)
                 logits = logits.to(X.dtype)
@@ -229,9 +244,10 @@ class DigitNet(NeuralNetClassifier):
         )
 
     def _augment(self, X: torch.Tensor) -> torch.Tensor:
-        assert self.augmentation is not None
-        assert self.image_shape is not None
-        return self.augmentation(X.view(-1, *self.image_shape), self.generator).flatten(1)
+        warp, image_shape = self.training_params.augmentation, self.training_params.image_shape
+        assert warp is not None
+        assert image_shape is not None
+        return warp(X.view(-1, *image_shape), self.generator).flatten(1)
 
     @torch.no_grad()
     def _validate_epoch(self, batches: Batches) -> None:
@@ -304,22 +320,12 @@ class DigitNet(NeuralNetClassifier):
         )
 
     def _asks_to_stop(self, datasets: dict[str, Any]) -> bool:
-        """Notify of the epoch's end; tell whether a callback ended the training, as skorch's do.
-
-        skorch's callbacks end it by raising KeyboardInterrupt. A Ctrl-C may arrive while they run
-        and is no such wish: it is not raised by a statement.
-        """
-        try:
-            self.notify("on_epoch_end", **datasets)
-        except KeyboardInterrupt as error:
-            traceback = error.__traceback__
-            while traceback is not None and traceback.tb_next is not None:
-                traceback = traceback.tb_next
-            assert traceback is not None
-            code = traceback.tb_frame.f_code.co_code
-            if dis.opname[code[traceback.tb_lasti]] != "RAISE_VARARGS":
-                raise
-            return True
+        """Notify callbacks of the epoch's end; return whether one of them ends the training."""
+        with defer_ctrl_c():
+            try:
+                self.notify("on_epoch_end", **datasets)
+            except KeyboardInterrupt:
+                return True
         return False
 
 

@@ -1,70 +1,22 @@
-"""What the parameters of `DigitANN` may be, and what they mean to the net."""
+"""What the parameters of `DigitANN` mean to the net: device, seed, callbacks, hyperparameters."""
 
 from __future__ import annotations
 
 import copy
 import math
-import operator
-import sys
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
 
-from sk_digits._network.lr_schedules import LR_SCHEDULES
-from sk_digits._network.mlp import ACTIVATIONS
-from sk_digits._network.random_warp import PRESETS, RandomWarp
+from sk_digits._network.hyperparameters import Training
 from sk_digits._validation import naming
-
-CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS))],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "batch_norm": ["boolean"],
-    "lr": [Interval(Real, 0, None, closed="neither")],
-    "lr_schedule": [StrOptions(set(LR_SCHEDULES))],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "label_smoothing": [Interval(Real, 0, 1, closed="both")],
-    "batch_size": [Interval(Integral, 1, sys.maxsize, closed="both")],
-    "max_epochs": [Interval(Integral, 1, sys.maxsize, closed="both")],
-    "augmentation": [StrOptions(set(PRESETS)), RandomWarp, None],
-    "image_shape": [tuple, list, None],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, sys.maxsize, closed="both")],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "class_weight": [StrOptions({"balanced"}), dict, None],
-    "warm_start": ["boolean"],
-    "callbacks": [list, tuple, None],
-    "device": [str, torch.device],
-    "precision": [StrOptions({"auto", "bfloat16", "float32"})],
-    "random_state": ["random_state"],
-    "verbose": ["verbose"],
-}
-
-# The parameters that are real numbers.
-FLOATS = ("dropout", "lr", "weight_decay", "label_smoothing", "validation_fraction", "tol")
-MAX_WEIGHTS = 2**38  # in float32 a terabyte
-
-
-def layer_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:
-    """Turn the `hidden_layer_sizes` parameter into a tuple."""
-    with naming("hidden_layer_sizes"):
-        widths = np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object)).tolist()
-    if not all(isinstance(w, int | np.integer) and type(w) is not bool and w > 0 for w in widths):
-        raise ValueError(
-            "The 'hidden_layer_sizes' parameter of DigitANN must be a positive int or a sequence "
-            f"of positive ints, one a layer. Got {hidden_layer_sizes!r} instead."
-        )
-    return tuple(int(w) for w in widths)
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Turn the `device` parameter into a device that is there."""
+    """Return the device that the `device` parameter names, if this torch can use it."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -80,7 +32,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Turn the `random_state` parameter into the seed of a torch generator."""
+    """Return a seed for a torch generator, drawn from the `random_state` parameter."""
     if random_state is None:  # check_random_state would draw from numpy's global generator
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(check_random_state(random_state).randint(2**31))
@@ -105,7 +57,7 @@ def check_callbacks(callbacks: list[Any] | tuple[Any, ...] | None) -> None:
 
 
 def copy_callbacks(callbacks: list[Any] | tuple[Any, ...] | None) -> list[Any]:
-    """Copy the `callbacks` parameter, for a net to keep, with instances in place of classes."""
+    """Return a copy of the `callbacks` parameter for a net to keep; classes become instances."""
 
     def make(callback: Any) -> Any:
         return callback() if isinstance(callback, type) else callback
@@ -120,15 +72,15 @@ def copy_callbacks(callbacks: list[Any] | tuple[Any, ...] | None) -> list[Any]:
 
 
 def has_bfloat16_units() -> bool:
-    """Tell whether the processor multiplies matrices faster in bfloat16 than in float32."""
+    """Return whether the processor multiplies matrices faster in bfloat16 than in float32."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def uses_bfloat16(precision: str, dtype: str, device: str) -> bool:
-    """Apply the rule of the `precision` parameter.
+    """Return whether training multiplies matrices in bfloat16, by the `precision` parameter.
 
-    "auto" looks at nothing but the processor: where it has the units, bfloat16 was faster at every
+    "auto" depends on the processor alone: where it has the units, bfloat16 was faster at every
     width and batch size that benchmarks/bench_speed.py measures.
     """
     if dtype == "float64":
@@ -138,34 +90,25 @@ def uses_bfloat16(precision: str, dtype: str, device: str) -> bool:
     return precision == "bfloat16"
 
 
-def architecture(
-    params: dict[str, Any], n_features: int, n_outputs: int, dtype: str
-) -> dict[str, Any]:
-    """Pick what defines the network, as plain values that `build_net` takes."""
-    widths = layer_widths(params["hidden_layer_sizes"])
-    sides = (n_features, *widths, n_outputs)
-    if sum(map(operator.mul, sides, sides[1:])) > MAX_WEIGHTS:
-        raise ValueError(
-            "The 'hidden_layer_sizes' parameter of DigitANN must be such that the weights fit into "
-            f"a terabyte. Got {params['hidden_layer_sizes']!r} instead."
-        )
-    return {
-        "n_features": n_features,
-        "hidden_layer_sizes": widths,
-        "n_outputs": n_outputs,
-        "activation": params["activation"],
-        "dropout": float(params["dropout"]),
-        "batch_norm": bool(params["batch_norm"]),
-        "dtype": dtype,
-    }
+def make_training(
+    params: dict[str, Any], *, n_features: int, dtype: str, device: str, lr_schedule: str
+) -> Training:
+    """Return how to train, by the parameters of a `DigitANN` and the kind of its data."""
+    names = ("lr", "weight_decay", "label_smoothing", "batch_size", "max_epochs", "augmentation")
+    return Training(
+        **{name: params[name] for name in names},
+        lr_schedule=lr_schedule,
+        image_shape=_image_shape(params, n_features),
+        bfloat16=uses_bfloat16(params["precision"], dtype, device),
+    )
 
 
-def image_shape(params: dict[str, Any], n_features: int) -> tuple[int, int] | None:
-    """Give the height and width of the images; None if nothing needs them."""
+def _image_shape(params: dict[str, Any], n_features: int) -> tuple[int, int] | None:
+    """Return the height and width of the images; None if nothing needs them."""
     shape = params["image_shape"]
+    if shape is None and params["augmentation"] is None:
+        return None
     if shape is None:
-        if params["augmentation"] is None:
-            return None
         side = math.isqrt(n_features)
         if side * side != n_features:
             raise ValueError(
@@ -173,40 +116,9 @@ def image_shape(params: dict[str, Any], n_features: int) -> tuple[int, int] | No
                 "or set augmentation=None."
             )
         return side, side
-    height_width = tuple(shape)
-    if len(height_width) != 2 or not all(
-        isinstance(side, int | np.integer) and side > 0 for side in height_width
-    ):
+    height, width = (int(side) for side in shape)
+    if height * width != n_features:
         raise ValueError(
-            "The 'image_shape' parameter of DigitANN must be None or two positive ints, height "
-            f"and width. Got {shape!r} instead."
+            f"image_shape={shape!r} is {height * width} pixels, but X has {n_features} features."
         )
-    if height_width[0] * height_width[1] != n_features:
-        raise ValueError(
-            f"image_shape={shape!r} is {height_width[0] * height_width[1]} pixels, but X has "
-            f"{n_features} features."
-        )
-    return int(height_width[0]), int(height_width[1])
-
-
-def training(
-    params: dict[str, Any], architecture: dict[str, Any], device: str, lr_schedule: str
-) -> dict[str, Any]:
-    """Pick what defines its training, as plain values that `build_net` takes."""
-    warp = params["augmentation"]
-    if isinstance(warp, str):
-        warp = PRESETS[warp]
-    if warp is not None:
-        warp.check()
-    return {
-        "augmentation": None if warp is None else warp.get_params(),
-        "image_shape": image_shape(params, architecture["n_features"]),
-        "bfloat16": uses_bfloat16(params["precision"], architecture["dtype"], device),
-        "lr": float(params["lr"]),
-        "lr_schedule": lr_schedule,
-        "weight_decay": float(params["weight_decay"]),
-        "label_smoothing": float(params["label_smoothing"]),
-        "batch_size": int(params["batch_size"]),
-        "max_epochs": int(params["max_epochs"]),
-        "verbose": int(params["verbose"]),
-    }
+    return height, width

@@ -1,4 +1,4 @@
-"""Training rows: validated, weighted, split, and brought to the net."""
+"""Training rows: validated, weighted, split into training and validation, and made tensors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from sklearn.utils.validation import (
 )
 
 from sk_digits._network.batches import as_tensor
-from sk_digits._validation import as_readable, filters_lock, float_types, naming
+from sk_digits._validation import filters_lock, float_types, reading
 
-# Whole weights of a higher mean are taken as ratios: a fit should not last forever by surprise.
+# Whole weights of a higher mean count as ratios: a fit should not last for ever by surprise.
 MAX_MEAN_COPIES = 100
 
 
@@ -36,12 +36,12 @@ class Rows(NamedTuple):
     weight: NDArray[Any] | None
 
     def take(self, chosen: NDArray[Any]) -> Rows:
-        """Give the rows of a mask or of positions."""
+        """Return the rows of a mask or of positions."""
         weight = None if self.weight is None else self.weight[chosen]
         return Rows(self.X[chosen], self.y[chosen], weight)
 
     def tensors(self, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Bring the rows to a device.
+        """Return the rows as tensors on a device.
 
         Weights become int64 if they count copies, else they get mean 1 and the features' type.
         """
@@ -55,7 +55,7 @@ class Rows(NamedTuple):
 
 
 def _count_copies(weight: NDArray[Any]) -> bool:
-    """Tell whether weights are whole numbers, and few enough copies to go through them all."""
+    """Return whether weights are whole numbers, and few enough to train on that many copies."""
     with np.errstate(over="ignore"):
         few = weight.sum() <= MAX_MEAN_COPIES * len(weight)
     return bool(few and (weight >= 1).all() and (weight == np.floor(weight)).all())
@@ -70,7 +70,7 @@ def check_rows(
     reset: bool,
     dtype: str | None = None,
 ) -> Rows:
-    """Validate rows and make them dense, in a type or by the rule; drop those of weight 0."""
+    """Return validated, dense rows, of `dtype` or by `float_types`, without those of weight 0."""
     X = read_features(estimator, X, reset=reset, dtype=dtype)
     rows = Rows(X.toarray() if sp.issparse(X) else X, read_labels(y, X.shape[0]), None)
     if sample_weight is None:
@@ -81,66 +81,52 @@ def check_rows(
 
 
 def read_features(estimator: BaseEstimator, X: Any, *, reset: bool, dtype: str | None) -> Any:
-    """Validate features, in a type or by the rule; sparse ones become CSR."""
-    with naming("X"):
-        X = as_readable(X, "X")
-        with filters_lock:
-            return validate_data(
-                estimator,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=float_types(X) if dtype is None else dtype,
-                order="C",
-            )
+    """Return validated features, of a given dtype or by `float_types`; sparse ones become CSR."""
+    with reading(X, "X") as X:
+        dtypes = float_types(X) if dtype is None else dtype
+        return validate_data(
+            estimator, X, reset=reset, accept_sparse="csr", dtype=dtypes, order="C"
+        )
 
 
 def read_labels(y: Any, n_rows: int) -> NDArray[Any]:
-    """Validate the labels of some rows."""
+    """Return the validated labels of `n_rows` rows."""
     if y is None:
         raise ValueError("DigitANN requires y to be passed, but the target y is None.")
-    with naming("y"):
-        y = _read_names(y, "y")
-        if len(y) != n_rows:
-            raise ValueError(
-                f"X and y have inconsistent numbers of samples: {n_rows} rows and {len(y)} labels."
-            )
-        return y
+    y = _read_labels(y, "y")
+    if len(y) != n_rows:
+        raise ValueError(
+            f"X and y have inconsistent numbers of samples: {n_rows} rows and {len(y)} labels."
+        )
+    return y
 
 
 def read_classes(classes: Any) -> NDArray[Any]:
-    """Validate the `classes` argument, and sort it."""
-    with naming("classes"):
-        return np.unique(_read_names(classes, "classes"))
+    """Return the validated `classes` argument, sorted, each class once."""
+    return np.unique(_read_labels(classes, "classes"))
 
 
-def _read_names(names: Any, argument: str) -> NDArray[Any]:
-    names = as_readable(names, argument)
-    with filters_lock:
-        names = column_or_1d(names, input_name=argument, warn=True)
-        if names.dtype.kind == "V":
-            raise ValueError(f"{argument} is of type {names.dtype}; give labels: str, bool or int.")
-        assert_all_finite(names, input_name=argument)
-        check_classification_targets(names)
-    np.unique(names)  # of mixed types there is no order
-    return names
+def _read_labels(labels: Any, argument: str) -> NDArray[Any]:
+    with reading(labels, argument) as labels:
+        labels = column_or_1d(labels, input_name=argument, warn=True)
+        if labels.dtype.kind == "V":
+            raise ValueError(f"{argument} has dtype {labels.dtype}. Give labels: str, bool or int.")
+        assert_all_finite(labels, input_name=argument)
+        check_classification_targets(labels)
+        np.unique(labels)  # labels of mixed types have no order
+        return labels
 
 
 def read_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
-    """Validate the weights of some rows: finite, none negative, not all zero."""
-    with naming("sample_weight"):
-        weight = as_readable(sample_weight, "sample_weight")
+    """Return the validated weights of some rows: finite, none negative, not all zero."""
+    with reading(sample_weight, "sample_weight") as weight:
         if isinstance(weight, Number):  # of which scikit-learn takes any
             weight = np.full(X.shape[0], weight)
-        with filters_lock:
-            weights: NDArray[Any] = _check_sample_weight(
-                weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-        return weights
+        return _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
 def encode(rows: Rows, classes: NDArray[Any]) -> Rows:
-    """Replace each label by its index in the sorted `classes`."""
+    """Return the rows with each label replaced by its index in the sorted `classes`."""
     unknown = np.setdiff1d(rows.y, classes)
     if len(unknown):
         raise ValueError(
@@ -153,7 +139,7 @@ def encode(rows: Rows, classes: NDArray[Any]) -> Rows:
 def weight_classes(
     rows: Rows, class_weight: dict[Any, float] | str | None, classes: NDArray[Any]
 ) -> Rows:
-    """Multiply the weights of encoded rows by those of their classes."""
+    """Return encoded rows with their weights multiplied by those of their classes."""
     if class_weight is None:
         return rows
     try:
@@ -176,7 +162,7 @@ def weight_classes(
 
 
 def _weights_by_index(class_weight: Any, classes: NDArray[Any], rows: Rows) -> NDArray[Any]:
-    """Give the weight of each class; those that a dict does not name have weight 1."""
+    """Return the weight of each class; 1 for a class that a dict does not name."""
     weights = np.ones(len(classes))
     if class_weight == "balanced":
         present = np.unique(rows.y)
@@ -201,7 +187,7 @@ def _weights_by_index(class_weight: Any, classes: NDArray[Any], rows: Rows) -> N
 
 
 def hold_out(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Split encoded rows into those to train on and, stratified, those to score."""
+    """Return encoded rows to train on and a stratified part of them to validate on."""
     n_rows = len(rows.y)
     counts = np.unique(rows.y, return_counts=True)[1]
     n_held_out = max(math.ceil(validation_fraction * n_rows), len(counts))

@@ -167,7 +167,7 @@ def _fingerprint(net: DigitNet, rows: list[torch.Tensor], stopper: EarlyStopper 
     plain = {
         "torch": str(torch.__version__),
         "architecture": arrays["architecture"],
-        "training": arrays["training"],
+        "training_params": arrays["training_params"],
         "epochs": net.fit_params["epochs"],
         "stopper": None if stopper is None else stopper.get_state()[0],
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -13,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_digits._all_or_nothing import AtomicParams, unchanged_on_error
+from sk_digits._all_or_nothing import AtomicParams, all_or_nothing
+from sk_digits._constraints import Constraint, read_value, real
 from sk_digits._images.pixel_maxima import guess_pixel_max
-from sk_digits._validation import as_readable, check_floats, filters_lock, float_types, naming
+from sk_digits._validation import float_types, reading
 
 Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
 
@@ -35,6 +34,16 @@ def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pix
     mapped = X.copy()
     mapped.data = function(X.data).astype(X.dtype, copy=False)
     return mapped
+
+
+def _read_pixel_max(value: Any) -> float | str:
+    if isinstance(value, str) and value == "auto":
+        return "auto"
+    number: float = real(0, closed="neither").read(value)
+    return number
+
+
+_PIXEL_MAX = Constraint(_read_pixel_max, "'auto' or a float in the range (0, inf)")
 
 
 class PixelScaler(
@@ -76,10 +85,6 @@ class PixelScaler(
     array([[0. , 0.2, 1. ],
            [0. , 0.4, 0.8]], dtype=float32)
     """
-
-    _parameter_constraints = {  # noqa: RUF012 - scikit-learn's convention
-        "pixel_max": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-    }
 
     def __init__(self, pixel_max: float | str = "auto") -> None:
         self.pixel_max = pixel_max
@@ -184,10 +189,8 @@ class PixelScaler(
         """
         check_is_fitted(self)
         # Not validate_data: what transform returns has lost the names that it would ask for.
-        with naming("X"):
-            X = as_readable(X, "X")
-            with filters_lock:
-                pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
+        with reading(X, "X") as X:
+            pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
         if pixels.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {pixels.shape[1]} features, but PixelScaler is expecting "
@@ -211,30 +214,31 @@ class PixelScaler(
         return dtype.type(self.pixel_max_) if fits else np.float64(self.pixel_max_)
 
     def _learn(self, X: ArrayLike, *, reset: bool) -> Self:
-        with unchanged_on_error(self):
-            check_floats("PixelScaler", self.get_params())
-            self._validate_params()
-            self._learn_from(self._validate(X, reset=reset), reset=reset)
+        with all_or_nothing(self) as changed:
+            pixel_max = changed._check_params()
+            pixels = changed._validate(X, reset=reset)
+            changed._learn_from(pixels, pixel_max, reset=reset)
         return self
 
+    def _check_params(self) -> float | str:
+        return read_value("PixelScaler", "pixel_max", _PIXEL_MAX, self.pixel_max)
+
     @with_callbacks
-    def _learn_from(self, pixels: Any, *, reset: bool) -> None:
+    def _learn_from(self, pixels: Any, pixel_max: float | str, *, reset: bool) -> None:
         task = self._init_callback_context()
         task.call_on_fit_task_begin(estimator=self, X=pixels)
-        if self.pixel_max != "auto":
-            self.pixel_max_ = float(self.pixel_max)
+        if isinstance(pixel_max, float):
+            self.pixel_max_ = pixel_max
         else:
-            pixel_max = guess_pixel_max(_largest_magnitude(pixels))
-            self.pixel_max_ = pixel_max if reset else max(pixel_max, self.pixel_max_)
+            guess = guess_pixel_max(_largest_magnitude(pixels))
+            self.pixel_max_ = guess if reset else max(guess, self.pixel_max_)
         task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
-        with naming("X"):
-            X = as_readable(X, "X")
-            with filters_lock:
-                return validate_data(
-                    self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
-                )
+        with reading(X, "X") as X:
+            return validate_data(
+                self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
+            )
 
     def _warn_of_other_units(self, X: Any, magnitude: float) -> None:
         values = X.data if sp.issparse(X) else X

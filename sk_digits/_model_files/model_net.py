@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_digits._model_files.model_values import is_int, is_number, is_shape, require
-from sk_digits._network.lr_schedules import LR_SCHEDULES
-from sk_digits._network.mlp import ACTIVATIONS
+from sk_digits._model_files.model_values import is_number, require
+from sk_digits._network.hyperparameters import Architecture, Training
+from sk_digits._network.mlp import MLP
 from sk_digits._network.random_warp import RandomWarp
 
 Shape = tuple[int, ...]
@@ -17,25 +18,11 @@ Shape = tuple[int, ...]
 MAX_GENERATOR_BYTES = 8192  # torch's on a CPU has 5,056, on CUDA 16
 
 
-def parameter_shapes(architecture: dict[str, Any]) -> tuple[dict[str, Shape], dict[str, Shape]]:
-    """Give the shapes of what an `MLP` learns, in its order, and of what it counts beside it."""
-    parameters: dict[str, Shape] = {}
-    buffers: dict[str, Shape] = {}
-    n_inputs, layer = architecture["n_features"], 0
-    batch_norm = architecture["batch_norm"]
-    for width in architecture["hidden_layer_sizes"]:
-        parameters[f"{layer}.weight"] = (width, n_inputs)
-        if batch_norm:
-            layer += 1
-            parameters[f"{layer}.weight"] = parameters[f"{layer}.bias"] = (width,)
-            buffers[f"{layer}.running_mean"] = buffers[f"{layer}.running_var"] = (width,)
-            buffers[f"{layer}.num_batches_tracked"] = ()
-        else:
-            parameters[f"{layer}.bias"] = (width,)
-        layer += 3  # past the activation and the dropout
-        n_inputs = width
-    parameters[f"{layer}.weight"] = (architecture["n_outputs"], n_inputs)
-    parameters[f"{layer}.bias"] = (architecture["n_outputs"],)
+def parameter_shapes(architecture: Architecture) -> tuple[dict[str, Shape], dict[str, Shape]]:
+    """Return the shapes of an MLP's parameters, in its order, and those of its buffers."""
+    module = MLP(architecture, None)
+    parameters = {name: tuple(p.shape) for name, p in module.named_parameters()}
+    buffers = {name: tuple(b.shape) for name, b in module.named_buffers()}
     return parameters, buffers
 
 
@@ -49,13 +36,12 @@ def check_net_arrays(arrays: Any, n_features: int, n_outputs: int) -> None:
     n_features, n_outputs : int
         Numbers of features and classes of the classifier that the net belongs to.
     """
-    keys = {"architecture", "training", "weights", "optimizer", "generator", "history"}
+    keys = {"architecture", "training_params", "weights", "optimizer", "generator", "history"}
     require(isinstance(arrays, dict) and set(arrays) == keys, f"net_ has other parts than {keys}")
-    architecture = arrays["architecture"]
-    _check_architecture(architecture, n_features, n_outputs)
-    _check_training(arrays["training"], n_features)
+    architecture = _read_architecture(arrays["architecture"], n_features, n_outputs)
+    _check_training(arrays["training_params"], n_features)
     parameters, buffers = parameter_shapes(architecture)
-    dtype = architecture["dtype"]
+    dtype = architecture.dtype
     _check_arrays(arrays["weights"], parameters | buffers, dtype, "weights")
     _check_optimizer(arrays["optimizer"], list(parameters.values()), dtype)
     generator = arrays["generator"]
@@ -81,64 +67,40 @@ def _is_epoch(row: Any) -> bool:
     )
 
 
-def _check_architecture(architecture: Any, n_features: int, n_outputs: int) -> None:
-    keys = {"n_features", "hidden_layer_sizes", "n_outputs", "activation", "dropout"}
-    keys |= {"batch_norm", "dtype"}
+def _read_architecture(plain: Any, n_features: int, n_outputs: int) -> Architecture:
+    keys = {field.name for field in fields(Architecture)}
     require(
-        isinstance(architecture, dict) and set(architecture) == keys,
+        isinstance(plain, dict) and set(plain) == keys,
         f"net_.architecture has other parts than {sorted(keys)}",
     )
-    widths, dropout = architecture["hidden_layer_sizes"], architecture["dropout"]
-    for name, expected in (("n_features", n_features), ("n_outputs", n_outputs)):
+    architecture = Architecture(**plain)
+    for name, expected in [("n_features", n_features), ("n_outputs", n_outputs)]:
         require(
-            is_int(architecture[name], 1) and architecture[name] == expected,
-            f"net_.architecture has {name}={architecture[name]!r}, but the classifier {expected}",
+            plain[name] == expected,
+            f"net_.architecture has {name}={plain[name]!r}, but the classifier {expected}",
         )
-    require(
-        isinstance(widths, tuple) and all(is_int(width, 1, 2**31) for width in widths),
-        "net_.architecture has hidden_layer_sizes that are no positive ints",
-    )
-    require(_is_one_of(architecture["activation"], ACTIVATIONS), "unknown activation of net_")
-    require(is_number(dropout, 0) and dropout < 1, "the dropout of net_ is outside [0, 1)")
-    require(type(architecture["batch_norm"]) is bool, "batch_norm of net_ is no bool")
-    require(
-        _is_one_of(architecture["dtype"], ("float32", "float64")),
-        "the dtype of net_ is neither float32 nor float64",
-    )
+    return architecture
 
 
-def _check_training(training: Any, n_features: int) -> None:
-    checks = {
-        "augmentation": lambda value: value is None or _is_warp(value),
-        "image_shape": lambda value: (
-            value is None or (is_shape(value) and value[0] * value[1] == n_features)
+def _check_training(plain: Any, n_features: int) -> None:
+    keys = {field.name for field in fields(Training)}
+    require(
+        isinstance(plain, dict) and set(plain) == keys,
+        f"net_.training_params has other parts than {sorted(keys)}",
+    )
+    require(
+        plain["augmentation"] is None
+        or (
+            isinstance(plain["augmentation"], dict)
+            and set(plain["augmentation"]) == set(RandomWarp().get_params())
         ),
-        "bfloat16": lambda value: type(value) is bool,
-        "lr": lambda value: is_number(value, 0) and value > 0,
-        "lr_schedule": lambda value: _is_one_of(value, LR_SCHEDULES),
-        "weight_decay": lambda value: is_number(value, 0),
-        "label_smoothing": lambda value: is_number(value, 0) and value <= 1,
-        "batch_size": lambda value: is_int(value, 1),
-        "max_epochs": lambda value: is_int(value, 1),
-        "verbose": lambda value: is_int(value, 0),
-    }
-    require(
-        isinstance(training, dict) and set(training) == set(checks),
-        f"net_.training has other parts than {sorted(checks)}",
+        "net_.training_params has an invalid augmentation",
     )
-    for name, is_valid in checks.items():
-        require(is_valid(training[name]), f"net_.training has an invalid {name}")
-
-
-def _is_one_of(value: Any, known: Any) -> bool:
-    return type(value) is str and value in known
-
-
-def _is_warp(params: Any) -> bool:
-    if not isinstance(params, dict) or set(params) != set(RandomWarp().get_params()):
-        return False
-    RandomWarp(**params).check()
-    return True
+    shape = Training.from_plain(plain).image_shape
+    require(
+        shape is None or shape[0] * shape[1] == n_features,
+        "net_.training_params has an invalid image_shape",
+    )
 
 
 def _check_arrays(arrays: Any, shapes: dict[str, Shape], dtype: str, where: str) -> None:

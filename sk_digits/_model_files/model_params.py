@@ -29,7 +29,7 @@ def build_params(cls: type[Any], stored: Stored, where: str) -> dict[str, Any]:
         require(name in stored.state, f"{where} has no parameter {name!r}")
         params[name] = _build_parameter(stored.state[name], f"{where}.{name}")
     estimator = cls(**params)
-    estimator._validate_params()
+    getattr(estimator, "_check_params", estimator._validate_params)()
     return params
 
 

@@ -15,7 +15,6 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
-from sk_digits._ann import parameters
 from sk_digits._ann.digit_ann import DigitANN
 from sk_digits._images.digit_image_normalizer import DigitImageNormalizer
 from sk_digits._images.pixel_scaler import PixelScaler
@@ -270,7 +269,6 @@ def _build_ann(stored: Stored, where: str) -> Built:
 
 
 def _check_ann_params(params: dict[str, Any], where: str) -> None:
-    parameters.layer_widths(params["hidden_layer_sizes"])
     shape = params["image_shape"]
     require(
         shape is None or is_shape(shape),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from sk_digits._network.hyperparameters import Architecture
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
@@ -28,7 +32,7 @@ class Dropout(nn.Module):
         Source of the masks.
     """
 
-    def __init__(self, p: float, generator: torch.Generator) -> None:
+    def __init__(self, p: float, generator: torch.Generator | None) -> None:
         super().__init__()
         self.p = p
         self.generator = generator
@@ -63,20 +67,20 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class Linear(nn.Linear):
-    """A linear layer with weights uniform between ``-bound`` and ``bound``, and no bias at first.
+    """A linear layer with initial weights uniform in [-bound, bound] and initial biases of zero.
 
     Parameters
     ----------
     n_inputs, n_outputs : int
         Width of input and output.
     bound : float or None
-        Largest weight; None leaves the weights unset, for those that come from elsewhere.
+        Largest initial weight; None leaves the parameters unset, for others to be loaded.
     generator : torch.Generator
         Source of the weights, on the device of the layer.
-    bias : bool
+    bias : bool, default=True
         Whether there is a bias.
-    dtype : torch.dtype
-        Type of the parameters.
+    **options : dict
+        Device and dtype of the parameters.
     """
 
     def __init__(
@@ -85,90 +89,76 @@ class Linear(nn.Linear):
         n_outputs: int,
         *,
         bound: float | None,
-        generator: torch.Generator,
+        generator: torch.Generator | None,
         bias: bool = True,
-        dtype: torch.dtype,
+        **options: Any,
     ) -> None:
-        super().__init__(n_inputs, n_outputs, bias=bias, dtype=dtype, device=generator.device)
-        if bound is None:
-            return
-        with torch.no_grad():
-            self.weight.uniform_(-bound, bound, generator=generator)
-            if bias:
-                self.bias.zero_()
+        super().__init__(n_inputs, n_outputs, bias=bias, **options)
+        if bound is not None:
+            with torch.no_grad():
+                self.weight.uniform_(-bound, bound, generator=generator)
+                if bias:
+                    self.bias.zero_()
 
     def reset_parameters(self) -> None:
-        """Leave the parameters alone; torch's own would draw from its global generator."""
+        """Leave the parameters alone: torch's own method would draw from its global generator."""
 
 
 class MLP(nn.Sequential):
-    """A fully connected network that ends in logits.
+    """A fully connected network that returns logits.
 
-    Weights start uniform with the variance that He et al. (2015) derive for relu, Glorot and
+    Initial weights are uniform with the variance that He et al. (2015) derive for relu, Glorot and
     Bengio (2010) for the other activations; the output layer starts small, so that the first
     loss is close to ``log(n_outputs)``. Biases start at zero.
 
     Parameters
     ----------
-    n_features : int
-        Width of the input.
-    hidden_layer_sizes : sequence of int
-        Width of each hidden layer; empty for a linear model.
-    n_outputs : int
-        Number of logits.
-    activation : {"identity", "logistic", "relu", "tanh"}
-        Function after each hidden layer.
-    dropout : float
-        Probability that a hidden unit is dropped while training.
-    batch_norm : bool
-        Whether each hidden layer is batch-normalised before its activation.
-    generator : torch.Generator
+    architecture : Architecture
+        Widths, activation, dropout, batch normalisation and dtype.
+    generator : torch.Generator or None
         Source of the initial weights and of the dropout masks, on the device of the parameters.
-    dtype : torch.dtype
-        Type of the parameters.
+        None puts the parameters on torch's meta device: names, shapes and types without memory.
     draws_weights : bool, default=True
-        Whether there are initial weights. Without them it is faster, and needs those of another.
+        Whether to draw initial weights. Without them it is faster, and others must be loaded.
     """
 
     def __init__(
         self,
-        n_features: int,
-        hidden_layer_sizes: Sequence[int],
-        n_outputs: int,
+        architecture: Architecture,
+        generator: torch.Generator | None,
         *,
-        activation: str,
-        dropout: float,
-        batch_norm: bool,
-        generator: torch.Generator,
-        dtype: torch.dtype,
         draws_weights: bool = True,
     ) -> None:
+        activation = architecture.activation
+        options = {
+            "device": "meta" if generator is None else generator.device,
+            "dtype": getattr(torch, architecture.dtype),
+        }
+        draws_weights = draws_weights and generator is not None
         layers: list[nn.Module] = []
-        n_inputs = n_features
-        for width in hidden_layer_sizes:
+        n_inputs = architecture.n_features
+        for width in architecture.hidden_layer_sizes:
             variance = 2 / n_inputs if activation == "relu" else 2 / (n_inputs + width)
+            bound = math.sqrt(3 * variance) if draws_weights else None
+            # Batch normalisation would subtract a bias again.
+            bias = not architecture.batch_norm
             layers.append(
-                Linear(
-                    n_inputs,
-                    width,
-                    bound=math.sqrt(3 * variance) if draws_weights else None,
-                    generator=generator,
-                    bias=not batch_norm,  # batch normalisation would subtract it again
-                    dtype=dtype,
-                )
+                Linear(n_inputs, width, bound=bound, generator=generator, bias=bias, **options)
             )
-            if batch_norm:
-                layers.append(BatchNorm(width, dtype=dtype, device=generator.device))
+            if architecture.batch_norm:
+                layers.append(BatchNorm(width, **options))
             layers.append(ACTIVATIONS[activation]())
             # Also without dropout, so that weights have the same names when it changes.
-            layers.append(Dropout(dropout, generator))
+            layers.append(Dropout(architecture.dropout, generator))
             n_inputs = width
         bound = math.sqrt(1 / n_inputs) if draws_weights else None
-        layers.append(Linear(n_inputs, n_outputs, bound=bound, generator=generator, dtype=dtype))
+        layers.append(
+            Linear(n_inputs, architecture.n_outputs, bound=bound, generator=generator, **options)
+        )
         super().__init__(*layers)
 
     def __getitem__(self, index: slice | int) -> nn.Module:
-        """Give a layer, or a slice of them as a plain ``nn.Sequential``."""
+        """Return a layer, or a slice of layers as a plain ``nn.Sequential``."""
         if isinstance(index, slice):
             return nn.Sequential(*list(self)[index])
         return super().__getitem__(index)

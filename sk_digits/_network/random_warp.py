@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from numbers import Integral, Real
 from typing import Any, Self
 
 import torch
 from torch.nn.functional import grid_sample, interpolate
 
-from sk_digits._validation import check_floats
+from sk_digits._constraints import constrained, read_fields, real, whole
 
 
 @lru_cache(maxsize=16)
@@ -82,13 +81,13 @@ class RandomWarp:
     (torch.Size([2, 28, 28]), True)
     """
 
-    rotation: float = 0.0
-    shear: float = 0.0
-    scale: float = 0.0
-    translation: float = 0.0
-    elastic: float = 0.0
-    elastic_grid: int = 5
-    p: float = 1.0
+    rotation: float = constrained(real(0), default=0.0)
+    shear: float = constrained(real(0), default=0.0)
+    scale: float = constrained(real(0), default=0.0)
+    translation: float = constrained(real(0), default=0.0)
+    elastic: float = constrained(real(0), default=0.0)
+    elastic_grid: int = constrained(whole(2, 32), default=5)
+    p: float = constrained(real(0, 1, closed="both"), default=1.0)
 
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Warp a batch of images.
@@ -143,25 +142,9 @@ class RandomWarp:
         if aspect != 1:
             out[:, 1] /= aspect
 
-    def check(self) -> None:
-        """Raise ValueError if a parameter is not as documented."""
-        check_floats("RandomWarp", self.get_params())
-        for name, value in self.get_params().items():
-            is_number = isinstance(value, Real) and not isinstance(value, bool)
-            if name == "elastic_grid":
-                valid, allowed = (
-                    isinstance(value, Integral) and 2 <= int(value) <= 32,
-                    "an int from 2 to 32",
-                )
-            elif name == "p":
-                valid, allowed = is_number and 0 <= value <= 1, "a number in [0, 1]"
-            else:
-                valid, allowed = is_number and 0 <= value < math.inf, "a number in [0, inf)"
-            if not valid:
-                raise ValueError(
-                    f"The {name!r} parameter of RandomWarp must be {allowed}. "
-                    f"Got {value!r} instead."
-                )
+    def check(self) -> dict[str, Any]:
+        """Return the parameters as plain Python objects, or raise ValueError for a wrong one."""
+        return read_fields(type(self), self.get_params(), "RandomWarp")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Give the parameters by name, as scikit-learn's estimators do.

@@ -127,7 +127,7 @@ def _convert_ann(scope: Any, operator: Any, container: Any) -> None:
     graph = _Graph(scope, container)
     ann = operator.raw_operator
     (rows,), (label, scores) = operator.inputs, operator.outputs
-    logits = graph.cast(rows.full_name, ann.net_.architecture["dtype"])
+    logits = graph.cast(rows.full_name, ann.net_.architecture.dtype)
     for layer in ann.net_.module_:
         logits = _add_layer(graph, layer, logits)
     # Of the logits, as in predict: probabilities may be equal where logits are not.
@@ -137,7 +137,7 @@ def _convert_ann(scope: Any, operator: Any, container: Any) -> None:
     if not scope.get_options(ann, {"raw_scores": False})["raw_scores"]:
         result = graph.add("Softmax", logits, axis=1)
     elif len(ann.classes_) == 2:  # a column for either class, as of scikit-learn's classifiers
-        signs = np.array([[1, -1], [-1, 1]], dtype=ann.net_.architecture["dtype"])
+        signs = np.array([[1, -1], [-1, 1]], dtype=ann.net_.architecture.dtype)
         result = graph.add("MatMul", logits, graph.constant(signs))
     else:
         result = logits

@@ -60,4 +60,4 @@ def test_auto_is_bfloat16_on_processors_with_units_for_it(digits, monkeypatch, h
     """The rule looks at the processor only: no stopwatch, so that a seed gives the same bits."""
     monkeypatch.setattr(parameters, "has_bfloat16_units", lambda: has_units)
     ann = DigitANN((16,), max_epochs=1, precision="auto", device="cpu").fit(*digits)
-    assert ann.net_.bfloat16 == has_units
+    assert ann.net_.training_params.bfloat16 == has_units

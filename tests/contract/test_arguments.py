@@ -110,7 +110,7 @@ def test_what_is_no_table_of_numbers_is_an_error_that_names_x(data, form, cls):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (np.zeros(12, dtype=[("a", "i4")]), r"y is of type \[\('a', '<i4'\)\]; give labels"),
+        (np.zeros(12, dtype=[("a", "i4")]), r"y has dtype \[\('a', '<i4'\)\]. Give labels"),
         (np.ma.array(np.zeros(12, int), mask=True), "y has masked values"),
         (np.array([1, "a", None] * 4, dtype=object), "y: '<' not supported|y: Unknown label type"),
         ({"a": 1}, "y should be a 1d array, got an array of shape"),

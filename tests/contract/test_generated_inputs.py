@@ -164,7 +164,7 @@ def test_predictions_of_what_is_sound_are_those_of_its_plain_form(draw):
     if not hasattr(ann, "net_"):
         assert isinstance(outcome.error, NotFittedError)
     elif judge(outcome, {"X": X}):
-        dtype = ann.net_.architecture["dtype"]
+        dtype = ann.net_.architecture.dtype
         expected = getattr(ann, method)(X.plain.astype(dtype))
         assert outcome.answer.dtype == expected.dtype
         if method == "predict":

@@ -51,11 +51,11 @@ def test_a_killed_save_leaves_the_old_file_or_the_new_one(models, tmp_path):
             for _ in range(12):  # a stopped process is as good as a killed one, and goes on
                 time.sleep(rng.uniform(0, 0.02))
                 saver.send_signal(signal.SIGSTOP)
-                widths.append(load_model(target).net_.architecture["hidden_layer_sizes"])
+                widths.append(load_model(target).net_.architecture.hidden_layer_sizes)
                 saver.send_signal(signal.SIGCONT)
             time.sleep(rng.uniform(0, 0.02))
             saver.kill()
-        widths.append(load_model(target).net_.architecture["hidden_layer_sizes"])
+        widths.append(load_model(target).net_.architecture.hidden_layer_sizes)
     assert set(widths) == {(8,), (300,)}
 
 
@@ -109,7 +109,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_old_file(models, tmp_path):
     assert "bytes are to be written. What was there before is as it was" in message
     assert str(target) in message
     assert target.read_bytes() == models[0].read_bytes()
-    assert load_model(target).net_.architecture["hidden_layer_sizes"] == (8,)
+    assert load_model(target).net_.architecture.hidden_layer_sizes == (8,)
     assert [entry.name for entry in tmp_path.iterdir()] == [target.name]
 
 

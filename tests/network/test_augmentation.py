@@ -212,7 +212,7 @@ def test_a_width_that_is_no_square_needs_an_image_shape(digits):
     with pytest.raises(ValueError, match=r"40 features are no square.*image_shape=\(height, width"):
         ann.fit(X, y)
     ann.set_params(image_shape=(5, 8)).fit(X, y)
-    assert ann.net_.image_shape == (5, 8)
+    assert ann.net_.training_params.image_shape == (5, 8)
 
 
 @pytest.mark.parametrize("shape", [(8,), (8, 8, 1), (0, 64), (8.0, 8), "88"])

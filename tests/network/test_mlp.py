@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from sk_digits._network.hyperparameters import Architecture
 from sk_digits._network.mlp import ACTIVATIONS, MLP, BatchNorm, Dropout
 
 
@@ -17,8 +18,9 @@ def seeded(seed=0):
 
 def make_mlp(sizes=(8, 6), *, seed=0, **changes):
     """Make a network from 5 features to 3 classes."""
-    params = {"activation": "relu", "dropout": 0.0, "batch_norm": False, "dtype": torch.float32}
-    return MLP(5, sizes, 3, generator=seeded(seed), **params | changes)
+    params = {"activation": "relu", "dropout": 0.0, "batch_norm": False, "dtype": "float32"}
+    params |= {"n_features": 5, "hidden_layer_sizes": sizes, "n_outputs": 3}
+    return MLP(Architecture(**params | changes), seeded(seed))
 
 
 # Dropout
@@ -111,12 +113,12 @@ def test_layers_have_the_widths_that_were_asked_for(sizes, extra):
     assert model(torch.zeros(7, 5)).shape == (7, 3)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_generator_decides_the_initial_weights(dtype):
     """Equal seeds give equal weights, other seeds others; the global generator is left alone."""
     before = torch.get_rng_state()
     first, second, other = (make_mlp(dtype=dtype, seed=s) for s in (0, 0, 1))
-    assert {p.dtype for p in first.parameters()} == {dtype}
+    assert {p.dtype for p in first.parameters()} == {getattr(torch, dtype)}
     torch.testing.assert_close(first.state_dict(), second.state_dict(), rtol=0, atol=0)
     assert not torch.equal(first[0].weight, other[0].weight)
     assert torch.equal(torch.get_rng_state(), before)
