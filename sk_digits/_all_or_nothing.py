@@ -13,13 +13,13 @@ Estimator = TypeVar("Estimator")
 
 @contextmanager
 def all_or_nothing(estimator: Estimator) -> Iterator[Estimator]:
-    """Let a block change a copy of an estimator, which becomes the estimator if the block succeeds.
+    """Work on a copy of an estimator, which takes the estimator's place if the block succeeds.
 
     Parameters
     ----------
     estimator : object
-        The estimator. Whatever the block raises, Ctrl-C included, it stays as it was; a random
-        state among its attributes then gives the numbers again that the block drew.
+        The estimator. Whatever the block raises, Ctrl-C included, it stays as it was, and so does
+        the state of a random generator among its attributes.
 
     Yields
     ------
@@ -36,7 +36,7 @@ def all_or_nothing(estimator: Estimator) -> Iterator[Estimator]:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
         raise
-    # In one step: another thread that predicts sees the one estimator or the other.
+    # In one step: another thread that predicts meanwhile uses the old state or the new one.
     estimator.__dict__ = vars(changed)
 
 

@@ -44,7 +44,7 @@ from sk_digits._validation import filters_lock, naming
 
 
 def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """Subtract logits; what would overflow becomes the largest number that there is."""
+    """Return ``a - b``; what would overflow becomes the largest finite number."""
     limits = np.finfo(a.dtype)
     with np.errstate(over="ignore"):
         return np.clip(a - b, limits.min, limits.max)
@@ -93,7 +93,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Function of the hidden units.
     dropout : float, default=0.0
-        Share of hidden units, in [0, 1), that each training step leaves out at random. More
+        Fraction of hidden units, in [0, 1), that each training step drops at random. More
         regularises more and needs more epochs.
     batch_norm : bool, default=False
         Whether to normalise each hidden layer over the batch. It allows larger step sizes, and
@@ -106,53 +106,53 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
     weight_decay : float, default=1e-2
         Decoupled weight decay: each step shrinks the weights by this times the step size.
     label_smoothing : float, default=0.0
-        Share of the target, in [0, 1], that is spread over all classes. It tempers the
-        probabilities.
+        Fraction of the target, in [0, 1], that is spread over all classes. It makes the
+        probabilities less extreme.
     batch_size : int, default=128
-        Rows in a training step. All rows at once, in their own order, if there are no more. Has
-        no effect on predictions.
+        Rows in a training step. If it is not less than the number of rows, every step takes all
+        rows, in their own order. It has no effect on predictions.
     max_epochs : int, default=60
-        Times that `fit` goes over the rows. :meth:`partial_fit` goes over them once.
+        Number of training epochs of `fit`. :meth:`partial_fit` trains for one epoch.
     augmentation : RandomWarp, "affine", "elastic" or None, default=None
-        Random distortion of the training images, another in each epoch. "affine" is a
+        Random distortion of the training images, drawn anew in each epoch. "affine" is a
         :class:`RandomWarp` of moderate rotation, shear, scale and translation, "elastic" adds a
         mild elastic field. A RandomWarp's own parameters can be searched, as in
         ``ann__augmentation__rotation``.
     image_shape : (int, int) or None, default=None
-        Height and width of the images that the rows of `X` are, for `augmentation`. None takes
-        them as square.
+        Height and width of the images in the rows of `X`, in pixels, for `augmentation`. None
+        means square images.
     early_stopping : bool, default=False
-        Whether to hold out a stratified part of the rows, score it after each epoch, stop when
-        neither its accuracy nor its loss gets better, and keep the most accurate weights, of
-        equally accurate ones those of least loss.
+        Whether to hold out a stratified fraction of the rows, validate on it after each epoch,
+        stop when neither its accuracy nor its loss improves, and keep the weights of the highest
+        accuracy, or of the lowest loss among equal accuracies.
     validation_fraction : float, default=0.1
-        Fraction of rows, in (0, 1), that early stopping holds out; at least as many as classes.
+        Fraction of rows, in (0, 1), that early stopping holds out; at least one row a class.
     n_iter_no_change : int, default=10
-        Epochs without a better validation accuracy or loss after which the fit ends.
+        Epochs without improvement of the validation accuracy or loss after which the fit ends.
     tol : float, default=1e-4
-        Change of the validation accuracy or loss that early stopping counts as better.
+        Smallest change of the validation accuracy or loss that counts as an improvement.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes by label, 1 for one that is not named; "balanced" weights them
-        inversely to their frequency. They multiply `sample_weight`, and mean what it means.
+        Weights of the classes by label, 1 for a label that is not named; "balanced" means
+        inversely proportional to the class frequencies. They multiply `sample_weight`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before, with a fresh optimizer.
+        Whether `fit` starts from the weights of the previous fit, with a new optimizer.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Callbacks of skorch, or pairs of a name and a callback. They are copied, and see the net.
-        scikit-learn's own callbacks are none of them: ``set_callbacks`` takes those.
+        Callbacks of skorch, or pairs of a name and a callback. `fit` copies them, and they get the
+        net. Callbacks of scikit-learn are set by ``set_callbacks`` instead.
     device : str or torch.device, default="auto"
-        Where to compute: "auto" is CUDA where there is one, else the CPU.
+        Where to compute: "auto" is CUDA if it is available, else the CPU.
     precision : {"auto", "bfloat16", "float32"}, default="float32"
-        Type of the matrix products in training; weights, loss and predictions are float32 in any
-        case. "bfloat16" is faster on processors with units for it (AMX, AVX512-BF16), and many
-        times slower on others. "auto" takes it on a CPU that has them, else float32. float64
-        data ignores it.
+        Type of the matrix products in training; weights, loss and predictions are always float32.
+        "bfloat16" is faster on processors with units for it (AMX, AVX512-BF16) and many times
+        slower on others. "auto" is bfloat16 on a CPU that has such units, else float32. Ignored
+        for float64 data.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the order of the rows, dropout, augmentation and the
-        validation part. An int gives the same bits every time on the same machine with the same
-        number of threads. None takes fresh entropy from the operating system; no global
-        generator is touched.
+        Random seed of the initial weights, the order of the rows, dropout, augmentation and the
+        validation split. An int gives bit-identical results on the same machine with the same
+        number of threads. None takes fresh entropy from the operating system; global random
+        generators are not used.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints one line per epoch.
 
     Attributes
     ----------
@@ -163,15 +163,15 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where the training data has string names.
     n_iter_ : int
-        Epochs trained, those before a warm start or further :meth:`partial_fit` included.
+        Number of epochs trained, including those before a warm start or :meth:`partial_fit`.
     loss_curve_ : list of float
         Mean training loss in each epoch.
     validation_scores_ : list of float
         Validation accuracy after each epoch; only with `early_stopping`.
     best_validation_score_ : float
-        Accuracy of the weights that were kept; only with `early_stopping`.
+        Validation accuracy of the weights that were kept; only with `early_stopping`.
     net_ : skorch.NeuralNetClassifier
-        The net below, on class indices, with its `history_` and its torch `module_`.
+        The trained net, on class indices, with its `history_` and its torch `module_`.
 
     See Also
     --------
@@ -180,10 +180,10 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
 
     Notes
     -----
-    Callbacks of :mod:`sklearn.callback` see a fit as a task with an epoch as each subtask. One that
-    returns True at the end of an epoch ends the fit there. They are given the rows and labels as
-    passed to `fit`, less those of weight 0, and if they ask for it, a classifier of its own with
-    the weights that the fit would keep if it ended now.
+    Callbacks of :mod:`sklearn.callback` see a fit as a task whose subtasks are its epochs. A
+    callback that returns True at the end of an epoch ends the fit. Callbacks receive the rows and
+    labels as passed to `fit`, without rows of weight 0, and, if they ask for it, a separate
+    classifier with the weights that the fit would keep if it ended now.
 
     References
     ----------
@@ -275,11 +275,10 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         y : array-like of shape (n_rows,)
             Labels: strings, bools or integers.
         sample_weight : array-like of shape (n_rows,) or None, default=None
-            Weights of the rows, not negative. A row of weight 0 counts as absent. Whole numbers
-            are numbers of copies: the fit is that of rows repeated by :func:`numpy.repeat`, and
-            takes as long, but for early stopping, which holds out whole rows. Of other weights,
-            and of whole ones with a mean above 100, only the ratios count: they are brought to
-            mean 1 and multiply the loss.
+            Weights of the rows, not negative. Rows of weight 0 are left out. Integer weights are
+            numbers of copies: the fit equals one on rows repeated by :func:`numpy.repeat`, and
+            takes as long, except that early stopping holds out whole rows. Other weights, and
+            integer weights with a mean above 100, are scaled to mean 1 and multiply the loss.
 
         Returns
         -------
@@ -303,24 +302,24 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Go once over a chunk of rows, with a constant step size.
+        """Train for one epoch on a chunk of rows, with a constant step size.
 
-        For data that do not fit into memory, and for those that are still to come. The rows of a
-        chunk are shuffled, the chunks are not: each should be a fair sample. Several passes, and
-        an `lr` that falls from call to call, are for the caller to make. The optimizer's state is
-        kept. `max_epochs`, `lr_schedule` and `early_stopping` are ignored; "balanced" class
-        weights balance each chunk by itself.
+        This is for data that does not fit into memory or arrives over time. The rows of a chunk
+        are shuffled, but not the chunks, so each should be a random sample of the data. To go over
+        the data several times, or to lower `lr` from call to call, is up to the caller. The
+        optimizer's state is kept. `max_epochs`, `lr_schedule` and `early_stopping` are ignored;
+        "balanced" class weights balance each chunk on its own.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
-            Features; one row is enough.
+            Features of one or more rows.
         y : array-like of shape (n_rows,)
             Labels.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that will ever come. Needed at the first call.
+            All labels that will ever occur. Required in the first call.
         sample_weight : array-like of shape (n_rows,) or None, default=None
-            As for :meth:`fit`; ratios are those within the chunk.
+            As for :meth:`fit`, scaled to mean 1 within the chunk.
 
         Returns
         -------
@@ -331,25 +330,24 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         ------
         ValueError
             As for :meth:`fit`; also if `classes` is missing at the first call or changes later.
-            A call that fails leaves the classifier as it was.
         """
         with all_or_nothing(self) as fitted:
             fitted._partial_fit(X, y, classes, sample_weight)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the logits.
+        """Return the logits.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, torch.Tensor} of shape (n_rows, n_features)
-            Features. Sparse data is made dense by the batch.
+            Features. Sparse data is made dense batch by batch.
 
         Returns
         -------
         ndarray of shape (n_rows, n_classes), or (n_rows,) for two classes or one
-            Logits in the order of `classes_`; for two classes that of the second less that of
-            the first.
+            Logits in the order of `classes_`; for two classes the logit of the second minus
+            that of the first.
 
         Raises
         ------
@@ -364,7 +362,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         return logits[:, 0] if len(self.classes_) == 1 else logits
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the most probable label of each row.
+        """Return the most probable label of each row.
 
         Parameters
         ----------
@@ -387,7 +385,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         return self.classes_[winners]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the probability of each class: the softmax of the logits.
+        """Return the probability of each class: the softmax of the logits.
 
         Parameters
         ----------
@@ -411,7 +409,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         return odds / odds.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the logarithm of the probability of each class, finite also where that is 0.
+        """Return the logarithm of the probability of each class, finite even if that rounds to 0.
 
         Parameters
         ----------
@@ -435,7 +433,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         return log_odds - np.log(np.exp(log_odds).sum(axis=1, keepdims=True))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Give the accuracy: the share of rows that are labelled right.
+        """Return the accuracy: the fraction of rows that are classified correctly.
 
         Parameters
         ----------
@@ -463,7 +461,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         weight = None if sample_weight is None else read_weights(sample_weight, predicted)
         if weight is not None:
             weight = weight / weight.max()  # else a sum may overflow
-        # Labels may be of another kind than those of the training.
+        # Labels may be of another type than in training.
         with naming("y"), filters_lock:
             return float(accuracy_score(labels, predicted, sample_weight=weight))
 
@@ -504,7 +502,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         is_first = not hasattr(self, "net_")
         if is_first and classes is None:
             raise ValueError(
-                "The first call of partial_fit needs classes: all labels that will ever come."
+                "The first call of partial_fit needs classes: all labels that will ever occur."
             )
         dtype = None if is_first else self.net_.architecture.dtype
         rows = check_rows(self, X, y, sample_weight, reset=is_first, dtype=dtype)
@@ -564,7 +562,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         ).initialize()
 
     def _rows_to_show(self, rows: Rows) -> Rows | None:
-        """Give the rows if scikit-learn's callbacks are set; else nothing is kept of them."""
+        """Return the rows if scikit-learn's callbacks will see them, else None to free memory."""
         return rows if hasattr(self, "_skl_callbacks") else None
 
     @with_callbacks
@@ -578,7 +576,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         epochs: int | None = None,
         shown: Rows | None,
     ) -> None:
-        """Train `net` and take it over with what it has learned."""
+        """Train `net` and set the fitted attributes."""
         X, y, weight = rows.tensors(net.device)
         stopper = validation = tasks = None
         if held_out is not None:
@@ -604,7 +602,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             stopper=stopper,
             tasks=tasks,
         )
-        self.__dict__.pop("best_validation_score_", None)  # it was of other weights
+        self.__dict__.pop("best_validation_score_", None)  # it belonged to other weights
         for name, value in _fitted_attributes(net, classes, stopper).items():
             setattr(self, name, value)
         if tasks is not None:
@@ -629,13 +627,13 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         if "net_" in state:
             try:
                 device = resolve_device(state["device"])
-            except ValueError:  # trained on a device that this machine has not
+            except ValueError:  # trained on a device that this machine does not have
                 device = torch.device("cpu")
             state = state | {"net_": net_from_arrays(state["net_"], device)}
         super().__setstate__(state)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell scikit-learn that what the first lines of a fit set is not yet a fit."""
+        """Return whether `fit` or `partial_fit` has succeeded."""
         return hasattr(self, "net_")
 
     def __sklearn_tags__(self) -> Tags:

@@ -98,10 +98,10 @@ class DigitNet(NeuralNetClassifier):
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
     ) -> DigitNet:
-        """Train on from the present weights; unlike skorch's, Ctrl-C comes through."""
+        """Train on from the present weights. Unlike in skorch's own method, Ctrl-C raises."""
         if not self.initialized_:
             self.initialize()
-        self.epochs_done = 0  # a callback that goes on with a training knows better
+        self.epochs_done = 0  # a callback that resumes a training sets it
         self.fit_params = fit_params
         try:
             self.notify("on_train_begin", X=X, y=y)
@@ -136,13 +136,13 @@ class DigitNet(NeuralNetClassifier):
         sample_weight : torch.Tensor of shape (n_rows,) or None
             Weights of the rows: floats of mean 1, or int64 copies of each.
         validation : Batches or None
-            Rows to score after each epoch.
+            Rows to validate on after each epoch.
         stopper : EarlyStopper or None
-            Judge of the validation score; needs `validation`.
+            Early stopping; needs `validation`.
         tasks : FitTasks or None
-            Who hears of the epochs, and may end the training.
+            Notifier of scikit-learn's callbacks, which may end the training.
         **fit_params : dict
-            Nothing; skorch's entry points may hand on their own.
+            Ignored: skorch's own entry points may pass some.
         """
         epochs = self.max_epochs if epochs is None else epochs
         batches = Batches(X, y, sample_weight, batch_size=self.batch_size, generator=self.generator)
@@ -230,7 +230,7 @@ class DigitNet(NeuralNetClassifier):
         self.history.record("lr", optimizer.param_groups[0]["lr"])
 
     def _check_finite(self) -> None:
-        """Refuse weights, or moments of their gradients, that are not finite."""
+        """Raise ValueError if weights, or moments of their gradients, are not finite."""
         moments = [t for state in self.optimizer_.state.values() for t in state.values()]
         for tensor in [*self.module_.state_dict().values(), *moments]:
             # A NaN comes through as both: a tenth of the time of isfinite() on each value.
@@ -285,10 +285,10 @@ class DigitNet(NeuralNetClassifier):
         training: bool = False,
         sample_weight: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Give the mean cross-entropy of a batch, times `sample_weight`.
+        """Return the mean over a batch of cross-entropy times `sample_weight`.
 
-        The weights of all training rows have mean 1, those of a batch need not: a batch of light
-        rows has a small loss.
+        The weights have mean 1 over all training rows, not over each batch: a batch of rows with
+        small weights has a small loss.
         """
         smoothing = self.criterion_.label_smoothing
         if sample_weight is None:
@@ -297,7 +297,7 @@ class DigitNet(NeuralNetClassifier):
         return (losses * sample_weight).mean()
 
     def logits(self, X: Any) -> NDArray[Any]:
-        """Give the module's output for rows of the net's own type, by the batch, in any thread.
+        """Return the logits of rows that have the net's own dtype. Any thread may call this.
 
         Parameters
         ----------

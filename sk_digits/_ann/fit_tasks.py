@@ -1,4 +1,4 @@
-"""What scikit-learn's callbacks hear of a training: `FitTasks`."""
+"""scikit-learn's callbacks during a training: `FitTasks`."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from sk_digits._ann.rows import Rows
 
 
 class FitTasks:
-    """Tell scikit-learn's callbacks of a fit and of its epochs.
+    """Notifier of scikit-learn's callbacks at the beginning and end of a fit and of its epochs.
 
     The fit is a task whose subtasks are its epochs, numbered from 0.
 
     Parameters
     ----------
     estimator : estimator with `sklearn.callback.CallbackSupportMixin`
-        What is fitted, within a method that `sklearn.callback.with_callbacks` decorates.
+        What is fitted, by a method that `sklearn.callback.with_callbacks` decorates.
     rows : Rows
-        What callbacks see: rows as they were given to the fit, with their own labels.
+        The rows that callbacks see: as they were passed to the fit, with their own labels.
     epochs : int
         The largest number of epochs.
     fitted_attributes : callable
-        Gives the attributes that the estimator would have if the fit ended now. Called only if a
-        callback asks for the fitted estimator.
+        Returns the attributes that the estimator would have if the fit ended now. Called only if
+        a callback asks for the fitted estimator.
     """
 
     def __init__(
@@ -41,18 +41,18 @@ class FitTasks:
         self._fit.call_on_fit_task_begin(**self._about)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Tell that an epoch begins; those before it that an earlier process trained are over."""
+        """Notify that an epoch begins, after those that an interrupted process had trained."""
         while self._n_begun < epoch:
             self._begin_next()
             self._epoch.call_on_fit_task_end(**self._about)
         self._begin_next()
 
     def end_epoch(self) -> bool:
-        """Tell that the epoch is over; give whether a callback asks to stop the fit."""
+        """Notify that the epoch has ended; return whether a callback asks to end the fit."""
         return self._end(self._epoch)
 
     def end(self) -> None:
-        """Tell that the fit is over."""
+        """Notify that the fit has ended."""
         self._end(self._fit)
 
     def _begin_next(self) -> None:

@@ -1,4 +1,4 @@
-"""The optimizer: torch's AdamW, and the shortest way to make one of its steps."""
+"""The optimizer: torch's AdamW, and a step of it without overhead."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 
 
 class AdamW(torch.optim.AdamW):
-    """torch's AdamW, without what hides it from torch's compiler.
+    """torch's AdamW without the wrappers that keep torch's compiler away from it.
 
-    When first called, those wrappers import the compiler: 800 modules, for a second, in each new
-    process that fits or loads a network, and a warning filter left behind.
+    When first called, those wrappers import the compiler: 800 modules, which take a second in each
+    new process that fits or loads a network, and leave a warning filter behind.
     """
 
     add_param_group = unwrap(torch.optim.AdamW.add_param_group)
@@ -23,10 +23,11 @@ class AdamW(torch.optim.AdamW):
 
 
 def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[float], None]:
-    """Give a function that makes a step of the given size: the fused kernel of AdamW and no more.
+    """Return a function that makes one step of a given size: AdamW's fused kernel and nothing else.
 
-    ``optimizer.step()`` runs the same kernel after 50 µs of looking for hooks, closures and
-    devices: as long as a small network's forward pass. It must have run once, to make the state.
+    ``optimizer.step()`` runs the same kernel after looking for hooks, closures and devices for
+    50 µs, as long as a small network's forward pass. It must have run once before, to make the
+    optimizer's state.
     """
     (group,) = optimizer.param_groups
     parameters = group["params"]

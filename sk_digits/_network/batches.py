@@ -12,19 +12,19 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 def as_tensor(X: NDArray[Any], device: str) -> torch.Tensor:
-    """Share an array's memory with a tensor; what torch does not take is copied.
+    """Return a tensor that shares an array's memory, or a copy if torch does not take the array.
 
-    It warns of read-only arrays, and refuses negative strides, which an array of one row may have
-    and still count as contiguous.
+    torch warns of read-only arrays and refuses negative strides, which an array of one row can
+    have although it counts as contiguous.
     """
     is_taken = X.flags.writeable and all(stride >= 0 for stride in X.strides)
     return torch.from_numpy(X if is_taken else X.copy()).to(device)
 
 
 class Batches:
-    """Iterate over rows in minibatches, in a new random order each time.
+    """Iterable over minibatches of rows, in a new random order in each epoch.
 
-    Rows that fit into one batch come whole and in their own order: then nothing depends on chance.
+    If all rows fit into one batch, it has them in their own order, and nothing is random.
 
     Parameters
     ----------
@@ -33,17 +33,17 @@ class Batches:
     y : torch.Tensor of shape (n_rows,)
         Class indices.
     sample_weight : torch.Tensor of shape (n_rows,) or None
-        Weights of the rows, all positive. Floats come with the batches; integers count the copies
-        of a row, which are drawn one by one as if they were rows of their own.
+        Weights of the rows, all positive. Floats are part of the batches; integers are numbers of
+        copies of a row, each of which is drawn as if it were a row of its own.
     batch_size : int
-        Rows in a batch; the last one may be smaller.
+        Rows in a batch; the last batch may be smaller.
     generator : torch.Generator or None
         Source of the permutations, on the device of the data. None keeps the order of the rows.
 
     Attributes
     ----------
     n_rows : int
-        Rows in an epoch, copies counted.
+        Rows in an epoch, with all copies.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class Batches:
         self.batch_size = batch_size
         self.generator = generator
         self.n_rows = len(X)
-        self.copies: torch.Tensor | None = None  # the row that each of them is of
+        self.copies: torch.Tensor | None = None  # index of the row that each copy is of
         if sample_weight is not None and not sample_weight.is_floating_point():
             self.copies = torch.arange(len(X), device=X.device).repeat_interleave(sample_weight)
             self.n_rows = len(self.copies)
             self.sample_weight = None
 
     def __len__(self) -> int:
-        """Count the batches of an epoch."""
+        """Return the number of batches in an epoch."""
         return -(-self.n_rows // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield ``(X, y, sample_weight)`` of one batch after the other."""
+        """Yield ``(X, y, sample_weight)`` of each batch."""
         X, y, weight, copies = self.X, self.y, self.sample_weight, self.copies
         in_order = self.generator is None or self.n_rows <= self.batch_size
         if in_order and copies is None:

@@ -1,4 +1,4 @@
-"""When to stop training, and which weights to keep: `EarlyStopper`."""
+"""Early stopping: when to end a training, and which weights to keep."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 
 
 class EarlyStopper:
-    """Remember the best weights by validation, and say when patience is over.
+    """Keeper of the best weights, which ends a training that no longer improves.
 
-    The higher accuracy is better; of equal ones, which saturate on easy or strongly weighted rows,
-    the smaller loss.
+    Higher validation accuracy is better. Accuracy saturates on easy or strongly weighted rows; of
+    equal accuracies the one with the smaller validation loss is better.
 
     Parameters
     ----------
     patience : int
-        Epochs in which neither accuracy nor loss gets better after which it is over.
+        Epochs without improvement of accuracy or loss after which the training ends.
     tol : float
-        Differences up to this count as none.
+        Differences up to this do not count.
     """
 
     def __init__(self, patience: int, tol: float) -> None:
@@ -32,11 +32,11 @@ class EarlyStopper:
 
     @property
     def is_over(self) -> bool:
-        """Whether to stop."""
+        """Whether the training should end."""
         return self._epochs_without_improvement >= self.patience
 
     def judge(self, score: float, loss: float, module: torch.nn.Module) -> None:
-        """Take note of an epoch's accuracy and loss, and of the weights if they are the best."""
+        """Record an epoch's validation accuracy and loss, and the weights if they are the best."""
         rises = score > self._highest_score + self.tol
         falls = loss < self._lowest_loss - self.tol
         self._epochs_without_improvement = (
@@ -50,14 +50,14 @@ class EarlyStopper:
         self._lowest_loss = min(loss, self._lowest_loss)
 
     def restore(self, module: torch.nn.Module) -> None:
-        """Put the best weights back."""
+        """Load the best weights into the module."""
         module.load_state_dict(self._best_state)
 
     def get_state(self) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-        """Give what it has seen as numbers, and the best weights."""
+        """Return the record as numbers, and the best weights."""
         numbers = {name: value for name, value in vars(self).items() if name != "_best_state"}
         return numbers, self._best_state
 
     def set_state(self, numbers: dict[str, float], best_state: dict[str, torch.Tensor]) -> None:
-        """Go on from what `get_state` gave."""
+        """Restore what `get_state` returned."""
         vars(self).update(numbers, _best_state=best_state)

@@ -1,4 +1,4 @@
-"""Optimizer steps: how large each is, and the shortest way to make one."""
+"""Learning rate schedules: `step_sizes`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LR_SCHEDULES = ("constant", "cosine", "one_cycle")
 
 
 def step_sizes(schedule: str, lr: float, n_steps: int, first: int = 0) -> Iterator[float]:
-    """Yield the step size of each of `n_steps` optimizer steps, from the `first` on.
+    """Yield the step size of each of `n_steps` optimizer steps, from step `first` on.
 
     "one_cycle" is that of Smith and Topin (2018) as torch's ``OneCycleLR`` has it by default: up
     from ``lr / 25`` over the first 30 % of the steps, then down to almost nothing, both along a

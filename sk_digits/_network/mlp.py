@@ -27,7 +27,7 @@ class Dropout(nn.Module):
     Parameters
     ----------
     p : float
-        Probability that an input is zeroed while training, kept to 1 / 65,536.
+        Probability that an input is zeroed while training, rounded to a multiple of 1 / 65,536.
     generator : torch.Generator
         Source of the masks.
     """
@@ -38,7 +38,7 @@ class Dropout(nn.Module):
         self.generator = generator
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Zero a random share of `x` and scale up the rest; the identity outside training."""
+        """Return `x` with a random fraction zeroed, the rest scaled up; `x` itself in eval mode."""
         if not self.training or self.p == 0:
             return x
         # Four 16-bit numbers of one 64-bit draw: a third of the time of bernoulli_.
@@ -51,14 +51,14 @@ class Dropout(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that also takes a batch of one row.
+    """Batch normalisation that also accepts a batch of one row.
 
-    One row has no variance, so it is normalised by the running statistics, and leaves them alone.
-    Without this the last batch of an epoch or a chunk of one row would end the fit.
+    One row has no variance, so the running statistics normalise it and are left alone. torch's own
+    layer raises, which would end a fit whose last batch, or chunk, has one row.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise each column of `x`."""
+        """Return `x` with each column normalised."""
         if self.training and len(x) == 1:
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps

@@ -1,4 +1,4 @@
-"""Random distortions of images that keep their meaning: `RandomWarp`."""
+"""Random distortions of images that keep their labels: `RandomWarp`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from sk_digits._constraints import constrained, read_fields, real, whole
 def _grid_basis(
     height: int, width: int, nodes: int, dtype: torch.dtype, device: torch.device
 ) -> torch.Tensor:
-    """Give functions on the pixels, of which any sampling grid is a linear combination.
+    """Return basis functions on the pixels; every sampling grid is a linear combination of them.
 
-    They are x and y, in half widths from the centre; 1; and, for each of ``nodes * nodes``
-    points spread evenly over the image, a smooth bump that is 1 there and 0 at the others.
+    They are x and y, in half widths from the centre; the constant 1; and, for each of
+    ``nodes * nodes`` points of a regular grid over the image, a smooth bump that is 1 there and 0
+    at the other points.
 
     Returns
     -------
@@ -39,12 +40,13 @@ def _grid_basis(
 
 @dataclass
 class RandomWarp:
-    """Random affine maps and smooth elastic fields, another for each image.
+    """Random affine maps with smooth elastic fields, drawn anew for each image.
 
-    A call draws for each image a rotation, a shear, a zoom in either direction and a translation,
+    A call draws for each image a rotation, a shear, a zoom along either axis and a translation,
     each uniform between minus and plus its strength, adds a smooth random displacement field,
-    and samples the image once, bilinearly, with zeros outside. Lengths are in image widths, so
-    that one setting serves images of any size. All strengths 0, the default, is the identity.
+    and samples the image once, bilinearly, with zeros outside. Lengths are fractions of the image
+    width, so that one setting suits images of any size. With all strengths 0, the default, images
+    stay as they are.
 
     Parameters
     ----------
@@ -60,8 +62,8 @@ class RandomWarp:
         Standard deviation of the displacement field at its nodes, in either direction, as a
         fraction of the width.
     elastic_grid : int, default=5
-        Nodes of the field along either axis, from 2 to 32; between them it is interpolated by
-        cubics. More of them make strokes tremble, fewer bend the whole image.
+        Nodes of the field along either axis, from 2 to 32, with cubic interpolation in between.
+        More nodes make strokes tremble, fewer bend the image as a whole.
     p : float, default=1.0
         Probability that an image is warped at all.
 
@@ -97,12 +99,12 @@ class RandomWarp:
         images : torch.Tensor of shape (n_images, height, width)
             float32 or float64, on any device.
         generator : torch.Generator
-            Source of all chance, on the device of the images.
+            Source of all random numbers, on the device of the images.
 
         Returns
         -------
         torch.Tensor of shape (n_images, height, width)
-            New images; the given ones where nothing is to be done.
+            New images, or the given ones if no strength is above 0.
         """
         if self.p == 0 or not any(
             (self.rotation, self.shear, self.scale, self.translation, self.elastic)
@@ -123,7 +125,7 @@ class RandomWarp:
         return torch.where(chosen, warped, images)
 
     def _draw(self, out: torch.Tensor, aspect: float, generator: torch.Generator) -> None:
-        """Draw where to sample: coefficients of x in half widths, and of y in half heights."""
+        """Draw the coefficients of the sampling grids: x in half widths, y in half heights."""
         n, _, n_basis = out.shape
         draws = torch.rand(6, n, generator=generator, dtype=out.dtype, device=out.device)
         angle, shear, zoom_x, zoom_y, shift_x, shift_y = draws * 2 - 1
@@ -143,16 +145,27 @@ class RandomWarp:
             out[:, 1] /= aspect
 
     def check(self) -> dict[str, Any]:
-        """Return the parameters as plain Python objects, or raise ValueError for a wrong one."""
+        """Return the parameters, checked, as plain Python objects.
+
+        Returns
+        -------
+        dict
+            Values by name.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not as documented.
+        """
         return read_fields(type(self), self.get_params(), "RandomWarp")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Give the parameters by name, as scikit-learn's estimators do.
+        """Return the parameters by name, as scikit-learn's estimators do.
 
         Parameters
         ----------
         deep : bool, default=True
-            Ignored; no parameter has parameters.
+            Ignored: no parameter has parameters of its own.
 
         Returns
         -------
@@ -177,7 +190,7 @@ class RandomWarp:
         Raises
         ------
         ValueError
-            If there is no parameter of a name; then none is set.
+            If a name is not that of a parameter. No parameter is set then.
         """
         known = self.get_params()
         for name in params:

@@ -86,23 +86,58 @@ def test_skorchs_early_stopping_callback_ends_the_training_normally(digits):
 
 
 @pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end"])
-@pytest.mark.parametrize("fitted", [False, True])
-def test_ctrl_c_stops_the_fit_and_leaves_it_unfitted(digits, keyboard, hook, fitted):
-    """A stopped fit leaves the parameters and nothing else, as before the first fit."""
-    ann = DigitANN(**TINY)
+def test_ctrl_c_in_a_first_fit_leaves_it_unfitted(digits, keyboard, hook):
+    """A stopped first fit leaves the parameters and nothing else."""
+    ann = DigitANN(callbacks=[CtrlC(hook, epoch=2)], **TINY)
     unfitted = dict(vars(ann))
-    if fitted:
-        ann.fit(*digits)
-    callbacks = [CtrlC(hook, epoch=2)]
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        ann.set_params(callbacks=callbacks).fit(*digits)
-    assert vars(ann) == unfitted | {"callbacks": callbacks}
+        ann.fit(*digits)
+    assert vars(ann) == unfitted
 
 
+@pytest.mark.parametrize("handler", ["default", "raising", "flag"])
+def test_ctrl_c_during_a_callback_is_never_taken_for_its_wish_to_stop(digits, keyboard, handler):
+    """Not with Python's handler, nor with an application's; a handler that does not raise runs."""
+    pressed = []
+
+    def own(number, frame):
+        pressed.append(number)
+        if handler == "raising":
+            raise KeyboardInterrupt("from the application")
+
+    if handler != "default":
+        signal.signal(signal.SIGINT, own)
+    ann = DigitANN(callbacks=[CtrlC("on_epoch_end", epoch=3)], **TINY)
+    if handler == "flag":
+        assert ann.fit(*digits).n_iter_ == 3
+    else:
+        with pytest.raises(KeyboardInterrupt, match=r"^(from the application)?$"):
+            ann.fit(*digits)
+        assert not hasattr(ann, "net_")
+    assert pressed == ([] if handler == "default" else [signal.SIGINT])
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_callback(digits, keyboard):
+    """The first one waits for the end of the callback, which may never come."""
+    reached = []
+
+    class Hangs(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+            reached.append("after the first")
+            signal.raise_signal(signal.SIGINT)
+            reached.append("after the second")
+
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        DigitANN(callbacks=[Hangs()], **TINY).fit(*digits)
+    assert reached == ["after the first"]
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
 @pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end"])
-def test_ctrl_c_with_warm_start_leaves_it_as_it_was(digits, keyboard, hook):
-    """A stopped continuation changes no attribute, no weight and no prediction."""
-    ann = DigitANN(warm_start=True, **TINY).fit(*digits)
+def test_ctrl_c_leaves_the_classifier_as_it_was(digits, keyboard, hook, warm_start):
+    """A stopped fit changes no attribute, no weight and no prediction of the previous fit."""
+    ann = DigitANN(warm_start=warm_start, **TINY).fit(*digits)
     attributes, bits, proba = dict(vars(ann)), bits_of(ann), ann.predict_proba(digits[0])
     callbacks = [CtrlC(hook, epoch=2)]
     with pytest.raises(KeyboardInterrupt, match=r"^$"):

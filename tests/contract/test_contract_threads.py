@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
 from support.contract import sha256_of, state_of, world
@@ -162,15 +161,18 @@ def test_predictions_while_it_trains_on_are_those_of_before(digits, method):
     assert not np.array_equal(ann.predict_proba(X), before)
 
 
-def test_while_a_fit_starts_anew_there_is_nothing_to_predict_with(digits):
-    """A fit forgets what was learned when it starts to train: other threads get NotFittedError."""
+def test_predictions_go_on_with_the_old_fit_until_the_new_one_succeeds(digits):
+    """While a new fit trains, other threads predict with the weights of the previous fit."""
     X, y = digits
     ann = DigitANN(**SMALL).fit(X, y)
-    errors = []
+    old, seen = ann.predict_proba(X), []
     with ThreadPoolExecutor(1) as pool:
-        ann.callbacks = [AtEpochEnd(lambda: errors.append(pool.submit(ann.predict, X).exception()))]
-        ann.fit(X, y)
-    assert [type(error) for error in errors] == [NotFittedError] * 3
+        proba = AtEpochEnd(lambda: seen.append(pool.submit(ann.predict_proba, X).result()))
+        ann.set_params(callbacks=[proba], lr=1e-3).fit(X, y)
+    assert len(seen) == 3
+    for probabilities in seen:
+        np.testing.assert_array_equal(probabilities, old)
+    assert not np.array_equal(ann.predict_proba(X), old)
 
 
 def test_predictions_go_on_while_partial_fits_succeed_and_fail(digits):

@@ -107,15 +107,6 @@ def test_the_changelog_begins_with_this_version():
     assert newest[1] == sk_digits.__version__
 
 
-def test_no_module_is_above_400_lines():
-    """What is longer has more than one subject."""
-    lengths = {
-        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
-        for path in (ROOT / "sk_digits").rglob("*.py")
-    }
-    assert {path: n for path, n in lengths.items() if n > 400} == {}
-
-
 def test_names_without_underscore_are_in_all():
     """What a public module shows is what it promises."""
     for module in map(importlib.import_module, MODULES):

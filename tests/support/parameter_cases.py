@@ -40,7 +40,7 @@ NOT_FINITE = [
 ]
 NO_NUMBER = [None, "1", b"1", [1], (0.5,), {}, 1j, np.array([1.0]), np.array(0.5), pd.NA, Thing()]
 NO_NUMBER += [decimal.Decimal("0.5"), torch.tensor(0.5), np.datetime64("2020"), type]
-NO_COUNT = [0, -1, HUGE, -HUGE, 1.0, 1.5, np.float64(2), *NO_NUMBER, *NOT_FINITE[:3]]
+NO_COUNT = [True, 0, -1, HUGE, -HUGE, 1.0, 1.5, np.float64(2), *NO_NUMBER, *NOT_FINITE[:3]]
 NO_NAME = [None, "", "RELU", "relu ", b"relu", 1, ["relu"], {"relu"}, "\ud800", "a" * 3000]
 NO_NAME += [np.array(["relu", "tanh"]), Thing()]
 NO_BOOL = [None, "yes", 2, -1, 0.5, [], np.array([True, False]), Thing()]
@@ -56,8 +56,8 @@ PARAMETERS = {
     ),
     "activation": (["identity", "logistic", "relu", "tanh", np.str_("relu")], NO_NAME),
     "dropout": (
-        [0, 0.0, 0.5, 0.999, np.float32(0.25), 5e-324, False],
-        [-0.1, 1, 1.0, 2, -5e-324, True, *NO_NUMBER, *NOT_FINITE],
+        [0, 0.0, 0.5, 0.999, np.float32(0.25), 5e-324],
+        [-0.1, 1, 1.0, 2, -5e-324, True, False, *NO_NUMBER, *NOT_FINITE],
     ),
     "batch_norm": ([True, False, np.bool_(True)], NO_BOOL),
     "lr": (
