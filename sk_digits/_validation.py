@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
 
 # scikit-learn changes the warning filters, which the process shares, in each validation of data.
 # Two threads at it restore each other's filters, and those of one may stay for good. Reentrant, for
@@ -81,6 +83,43 @@ def as_readable(value: Any, name: str) -> Any:
     if any(map(_is_time, value.dtypes if is_frame else [getattr(value, "dtype", None)])):
         raise ValueError(f"{name} has dates or durations, which are no numbers.")
     return value
+
+
+def read_features(
+    estimator: BaseEstimator,
+    X: Any,
+    *,
+    reset: bool,
+    accept_sparse: str | tuple[str, ...],
+    dtype: str | None = None,
+) -> Any:
+    """Return the validated `X` of an estimator, C-contiguous, dense or sparse.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Its `n_features_in_` and `feature_names_in_` are set or checked.
+    X : object
+        Features, of shape (n_rows, n_features).
+    reset : bool
+        Whether to set them.
+    accept_sparse : str or tuple of str
+        Sparse formats that stay; others become the first.
+    dtype : str or None, default=None
+        dtype of the result. None keeps float32 and float64 and makes all else float32.
+    """
+    with reading(X, "X") as X:
+        shape = getattr(X, "shape", ())
+        if len(shape) > 2:
+            raise ValueError(
+                f"Found array with dim {len(shape)}: X has shape {tuple(shape)}, and "
+                f"{type(estimator).__name__} takes each image as one row. Give "
+                "X.reshape(len(X), -1)."
+            )
+        dtypes = float_types(X) if dtype is None else dtype
+        return validate_data(
+            estimator, X, reset=reset, accept_sparse=accept_sparse, dtype=dtypes, order="C"
+        )
 
 
 def _tensor_as_array(tensor: Any) -> Any:

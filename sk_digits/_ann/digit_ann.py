@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
@@ -31,7 +34,6 @@ from sk_digits._ann.rows import (
     encode,
     hold_out,
     read_classes,
-    read_features,
     read_labels,
     read_weights,
     weight_classes,
@@ -40,7 +42,7 @@ from sk_digits._network.batches import Batches
 from sk_digits._network.early_stopper import EarlyStopper
 from sk_digits._network.hyperparameters import Architecture, EarlyStopping, Training
 from sk_digits._network.random_warp import RandomWarp
-from sk_digits._validation import filters_lock, naming
+from sk_digits._validation import filters_lock, naming, read_features
 
 
 def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
@@ -74,6 +76,31 @@ def _fitted_attributes(
         scores = [row["valid_acc"] for row in net.history if "valid_acc" in row]
         fitted |= {"validation_scores_": scores, "best_validation_score_": stopper.best_score}
     return fitted
+
+
+def _check_convergence(history: list[dict[str, Any]], n_classes: int, lr: float) -> None:
+    """Raise ValueError if a fit has diverged; warn if it has hardly learned.
+
+    Equal probabilities for all classes have a loss of ``log(n_classes)``, whatever the data and
+    their weights. A loss above it is worse than a guess.
+    """
+    guess = math.log(n_classes)
+    losses = [row["train_loss"] for row in history]
+    final = min(row["valid_loss"] for row in history) if "valid_loss" in history[0] else losses[-1]
+    if len(losses) < 2:  # the mean over the only epoch is mostly that of the untrained network
+        return
+    cure = f"Scale X to [0, 1], as PixelScaler does, or lower lr={lr!r}."
+    if final > 1000 * guess and final > losses[0]:
+        raise ValueError(
+            f"Training diverged: the loss rose from {losses[0]:.3g} to {final:.3g}. {cure}"
+        )
+    if final > 0.5 * guess and max(losses) > 1.2 * guess:
+        warnings.warn(
+            f"Training hardly converged: the loss is {final:.3g} after {len(losses)} epochs, was "
+            f"{max(losses):.3g} at worst, and is {guess:.3g} for a guess. {cure}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
 
 class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimator):
@@ -290,6 +317,12 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         ValueError
             If a parameter, `X`, `y` or `sample_weight` is not as described, or training diverges.
             Whatever a fit raises, Ctrl-C included, the classifier stays as it was before.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the loss of several epochs ends hardly below that of a guess after it was above, as
+            with too large a step size or unscaled features.
         """
         with all_or_nothing(self) as fitted:
             fitted._fit(X, y, sample_weight)
@@ -487,6 +520,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             arrays = net_to_arrays(self.net_)
             load_arrays(net, {name: arrays[name] for name in ("weights", "history")})
         self._train(net, classes, rows, held_out, shown=shown)
+        _check_convergence(net.history[-net.epochs_done :], len(classes), net.lr)
         net.optimizer_.state.clear()  # twice the weights in size, and of no further use
 
     @torch.inference_mode(False)
@@ -610,7 +644,9 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
-        rows = read_features(self, X, reset=False, dtype=self.net_.architecture.dtype)
+        rows = read_features(
+            self, X, reset=False, accept_sparse="csr", dtype=self.net_.architecture.dtype
+        )
         logits = self.net_.logits(rows)
         if not np.isfinite(logits).all():
             raise ValueError(

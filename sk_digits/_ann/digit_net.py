@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,12 @@ from sk_digits._network.mlp import MLP
 
 # Rows in one forward pass without training: activations stay in the processor's cache.
 PREDICT_BATCH = 1024
+
+
+if hasattr(os, "register_at_fork"):
+    # OpenMP's threads are not copied by a fork, and a child that waits for them hangs for ever.
+    # torch's DataLoader does the same for its workers.
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 class DigitNet(NeuralNetClassifier):

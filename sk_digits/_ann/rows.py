@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from numbers import Number, Real
 from typing import Any, NamedTuple
 
@@ -18,11 +19,10 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     assert_all_finite,
     column_or_1d,
-    validate_data,
 )
 
 from sk_digits._network.batches import as_tensor
-from sk_digits._validation import filters_lock, float_types, reading
+from sk_digits._validation import filters_lock, read_features, reading
 
 # Whole weights of a higher mean count as ratios: a fit should not last for ever by surprise.
 MAX_MEAN_COPIES = 100
@@ -71,22 +71,13 @@ def check_rows(
     dtype: str | None = None,
 ) -> Rows:
     """Return validated, dense rows, of `dtype` or by `float_types`, without those of weight 0."""
-    X = read_features(estimator, X, reset=reset, dtype=dtype)
+    X = read_features(estimator, X, reset=reset, accept_sparse="csr", dtype=dtype)
     rows = Rows(X.toarray() if sp.issparse(X) else X, read_labels(y, X.shape[0]), None)
     if sample_weight is None:
         return rows
     weight = read_weights(sample_weight, X)
     rows = rows._replace(weight=weight)
     return rows if weight.all() else rows.take(weight > 0)
-
-
-def read_features(estimator: BaseEstimator, X: Any, *, reset: bool, dtype: str | None) -> Any:
-    """Return validated features, of a given dtype or by `float_types`; sparse ones become CSR."""
-    with reading(X, "X") as X:
-        dtypes = float_types(X) if dtype is None else dtype
-        return validate_data(
-            estimator, X, reset=reset, accept_sparse="csr", dtype=dtypes, order="C"
-        )
 
 
 def read_labels(y: Any, n_rows: int) -> NDArray[Any]:
@@ -107,14 +98,27 @@ def read_classes(classes: Any) -> NDArray[Any]:
 
 
 def _read_labels(labels: Any, argument: str) -> NDArray[Any]:
-    with reading(labels, argument) as labels:
-        labels = column_or_1d(labels, input_name=argument, warn=True)
+    with reading(labels, argument) as labels, warnings.catch_warnings():
+        # Few rows of many classes are what chunks and the `classes` argument are.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        labels = column_or_1d(_plain_integers(labels), input_name=argument, warn=True)
         if labels.dtype.kind == "V":
             raise ValueError(f"{argument} has dtype {labels.dtype}. Give labels: str, bool or int.")
         assert_all_finite(labels, input_name=argument)
         check_classification_targets(labels)
         np.unique(labels)  # labels of mixed types have no order
         return labels
+
+
+def _plain_integers(labels: Any) -> Any:
+    """Return a NumPy array for pandas' nullable integers, which would become floats and merge."""
+    if not hasattr(labels, "iloc"):
+        return labels
+    dtypes = {getattr(dtype, "numpy_dtype", None) for dtype in np.atleast_1d(labels.dtypes)}
+    is_integer = all(isinstance(dtype, np.dtype) and dtype.kind in "iu" for dtype in dtypes)
+    if not dtypes or not is_integer or np.any(labels.isna()):
+        return labels
+    return labels.to_numpy(np.result_type(*dtypes))
 
 
 def read_weights(sample_weight: Any, X: Any) -> NDArray[Any]:

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_digits._all_or_nothing import AtomicParams, all_or_nothing
 from sk_digits._constraints import Constraint, read_value, real
 from sk_digits._images.pixel_maxima import guess_pixel_max
-from sk_digits._validation import float_types, reading
+from sk_digits._validation import float_types, read_features, reading
 
 Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
 
@@ -235,10 +235,7 @@ class PixelScaler(
         task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
-        with reading(X, "X") as X:
-            return validate_data(
-                self, X, reset=reset, accept_sparse=("csr", "csc"), dtype=float_types(X)
-            )
+        return read_features(self, X, reset=reset, accept_sparse=("csr", "csc"))
 
     def _warn_of_other_units(self, X: Any, magnitude: float) -> None:
         values = X.data if sp.issparse(X) else X

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
     "logistic": nn.Sigmoid,
-    "relu": partial(nn.ReLU, inplace=True),  # no layer before it needs its own output
+    "relu": nn.ReLU,  # not in place: hooks on layers must see what the layers return
     "tanh": nn.Tanh,
 }
 

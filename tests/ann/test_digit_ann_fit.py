@@ -1,10 +1,12 @@
 """What `fit` does: it learns, repeatably, as textbook PyTorch does, and refuses what it cannot."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -211,3 +213,38 @@ def test_a_refit_equals_a_first_fit(digits):
     ann.set_params(early_stopping=False).fit(X[:100], y[:100])
     assert vars(ann).keys() == vars(fresh).keys()
     assert bits_of(ann) == bits_of(fresh)
+
+
+@pytest.mark.parametrize("lr", [3.0, 10.0, 100.0])
+def test_a_step_size_that_ruins_the_network_is_a_warning(digits, lr):
+    """The loss rose above that of a guess and hardly fell again: the message says so."""
+    with pytest.warns(ConvergenceWarning, match=rf"hardly converged.*2.3 for a guess.*lr={lr}"):
+        ann = DigitANN((64,), lr=lr, max_epochs=5, random_state=0).fit(*digits)
+    assert ann.score(*digits) < 0.5
+
+
+def test_a_loss_without_bound_is_an_error(digits):
+    """In float64 nothing overflows, and a loss of 1e79 is no training."""
+    X, y = digits[0].astype(np.float64), digits[1]
+    ann = DigitANN((64,), lr=1e3, max_epochs=5, random_state=0)
+    with pytest.raises(ValueError, match=r"Training diverged: the loss rose from .*lr=1000.0"):
+        ann.fit(X, y)
+    assert not hasattr(ann, "net_")
+
+
+@pytest.mark.parametrize("X_scale", [1, 16])
+def test_an_ordinary_training_does_not_warn(digits, X_scale):
+    """Nor does one whose features are somewhat large but that converges."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DigitANN((64,), max_epochs=20, random_state=0).fit(digits[0] * X_scale, digits[1])
+
+
+def test_hooks_see_what_the_layers_of_the_fitted_module_return(digits):
+    """Backward hooks, as explainers set them, fail on functions that work in place."""
+    module = DigitANN((32,), max_epochs=1, random_state=0).fit(*digits).net_.module_
+    called = []
+    for layer in module:
+        layer.register_full_backward_hook(lambda *args: called.append(args))
+    module(torch.from_numpy(digits[0][:4]).requires_grad_()).sum().backward()
+    assert len(called) == len(module)

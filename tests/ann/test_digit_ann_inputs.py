@@ -117,6 +117,7 @@ def test_the_type_of_the_data_is_the_type_of_the_network(data, dtype, trained):
     np.testing.assert_array_equal(ann.predict_proba(X), reference.predict_proba(X.astype(trained)))
 
 
+@pytest.mark.filterwarnings("ignore:Training hardly converged")  # the features are not scaled
 @pytest.mark.parametrize(
     "dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.uint8, torch.int64]
 )
@@ -149,6 +150,7 @@ def test_names_of_a_frame_are_remembered(data, frame):
     assert not hasattr(ann.fit(X, y), "feature_names_in_")
 
 
+@pytest.mark.filterwarnings("ignore:Training hardly converged")  # the features are not scaled
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_the_type_of_a_frames_columns_is_the_type_of_the_network(data, frame, dtype):

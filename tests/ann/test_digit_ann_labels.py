@@ -1,5 +1,6 @@
 """Labels of every kind, and what is said of them: classes, probabilities and their logarithms."""
 
+import warnings
 from contextlib import suppress
 
 import numpy as np
@@ -131,6 +132,33 @@ def test_labels_that_are_none_are_an_error_that_says_why(data, y, message):
     assert vars(ann) == before
 
 
+@pytest.mark.parametrize("dtype", ["Int64", "UInt64", "int64[pyarrow]"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_nullable_integers_do_not_become_floats(data, dtype, method):
+    """As floats, labels above 2**53 would merge."""
+    labels = np.array([2**53, 2**53 + 1, 2**53 + 2])
+    y = pd.Series(labels[np.arange(N) % 3], dtype=dtype)
+    rest = {"classes": pd.Series(labels, dtype=dtype)} if method == "partial_fit" else {}
+    ann = getattr(DigitANN(**TINY), method)(data[0], y, **rest)
+    assert ann.classes_.dtype.kind in "iu"
+    assert ann.classes_.tolist() == labels.tolist()
+
+
+def test_a_missing_label_among_nullable_integers_is_an_error(data):
+    """It is no label of its own."""
+    y = pd.Series([1, None] * (N // 2), dtype="Int64")
+    with pytest.raises((ValueError, TypeError), match=r"\by\b"):
+        DigitANN(**TINY).fit(data[0], y)
+
+
+def test_few_rows_of_many_classes_bring_no_warning(data):
+    """A chunk need not have all classes, and the list of classes has each once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ann = DigitANN(**TINY).partial_fit(data[0][:5], range(5), classes=range(26))
+    assert ann.classes_.tolist() == list(range(26))
+
+
 def test_a_column_of_labels_is_taken_with_scikit_learns_warning(data):
     """y of shape (n, 1) is flattened, as everywhere in scikit-learn, with a warning."""
     X, y = data
@@ -197,6 +225,7 @@ def check_probabilities(ann, X):
     assert np.isfinite(ann.predict_log_proba(X)).all()
 
 
+@pytest.mark.filterwarnings("ignore:Training hardly converged")  # the features are not scaled
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_any_input_gives_probabilities_or_a_clear_error(data):
@@ -214,6 +243,7 @@ def test_any_input_gives_probabilities_or_a_clear_error(data):
     assert hasattr(ann, "classes_") or vars(ann) == unfitted
 
 
+@pytest.mark.filterwarnings("ignore:Training hardly converged")  # the features are not scaled
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     X=hnp.arrays(

@@ -8,6 +8,9 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from sk_digits import DigitANN, PixelScaler, make_digit_pipeline
 
+# The data of some checks are not scaled, and scikit-learn's own tests ignore this warning too.
+pytestmark = pytest.mark.filterwarnings("ignore:Training hardly converged")
+
 # Where a feature itself draws at random by the row, a repeated row is not a weighted row.
 WEIGHTS = {
     "check_sample_weight_equivalence_on_dense_data",

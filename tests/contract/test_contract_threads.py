@@ -1,5 +1,6 @@
 """The contract on threads: what may be called from several at once, and what it then gives."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -253,4 +254,31 @@ for thread in threads:
 def test_a_process_forked_while_threads_predict_can_predict():
     """No child inherits a lock that a thread of its parent held."""
     result = subprocess.run([sys.executable, "-c", FORKS], check=False, timeout=60)
+    assert result.returncode == 0
+
+
+WIDE_FORK = """
+import os, signal
+import numpy as np, torch
+from sk_digits import DigitANN
+torch.set_num_threads(max(2, torch.get_num_threads()))
+X = np.random.default_rng(0).random((200, 784), dtype=np.float32)
+ann = DigitANN((512, 512), max_epochs=1, random_state=0).fit(X, np.arange(200) % 10)
+expected = ann.predict(X)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    same = (ann.predict(X) == expected).all() and ann.fit(X, np.arange(200) % 10).n_iter_ == 1
+    os._exit(0 if same and torch.get_num_threads() == 1 else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert torch.get_num_threads() >= 2
+"""
+
+
+def test_a_fork_of_a_process_with_several_threads_predicts_and_trains():
+    """torch's threads do not come with a fork; the child has one, and does not wait for them."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    environment = {k: v for k, v in os.environ.items() if k not in names}
+    command = [sys.executable, "-W", "ignore", "-c", WIDE_FORK]
+    result = subprocess.run(command, env=environment, check=False, timeout=120)
     assert result.returncode == 0
