@@ -1,9 +1,9 @@
-"""A committee whose members look at digits in different ways: `make_committee`.
+"""`make_committee`: a vote of networks that see digits in different ways.
 
 Cireşan, Meier, Gambardella and Schmidhuber ("Handwritten Digit Recognition with a Committee of Deep
-Neural Nets on GPUs", 2011) found that networks err together less often if each sees digits brought
-to another width. Here one member sees the images as they are, the others see them upright and
-stretched to 10, 14 and 18 pixels, or just upright.
+Neural Nets on GPUs", 2011) found that networks make fewer common errors if each sees digits of
+another width. Here one member sees the images as they are, the others see them upright, and three
+of these stretched to 10, 14 and 18 pixels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INK = 0.1  # of full intensity
 
 
 def _restyle(image: NDArray[np.float32], width: float | None) -> NDArray[np.float32]:
-    """Make one digit upright and, if a width is given, as wide as that and 20 pixels high."""
+    """Return a digit made upright and, with a width, stretched to it and 20 pixels high."""
     y, x = np.nonzero(image > INK)
     if len(y) < 2:
         return image
@@ -46,7 +46,7 @@ def _restyle(image: NDArray[np.float32], width: float | None) -> NDArray[np.floa
 
 
 def restyle(X: NDArray[np.float32], width: float | None = None) -> NDArray[np.float32]:
-    """Make digits upright and of one width; rows of 784 pixels in [0, 1], in and out."""
+    """Return rows of 784 pixels in [0, 1] with upright digits, all of the width if one is given."""
     images = X.reshape(-1, SIDE, SIDE)
     return np.stack([_restyle(image, width) for image in images]).reshape(len(X), -1)
 
@@ -62,7 +62,7 @@ def _member(seed: int, style: dict[str, float] | None) -> Pipeline:
 
 
 def make_committee(seed: int) -> VotingClassifier:
-    """Make a soft vote of five recipes on five views of a digit."""
+    """Return a soft vote of five recipes on five views of a digit."""
     styles = [None, {}, {"width": 10.0}, {"width": 14.0}, {"width": 18.0}]
     members = [(f"view_{i}", _member(seed + i, style)) for i, style in enumerate(styles)]
     return VotingClassifier(members, voting="soft")

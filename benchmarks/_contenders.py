@@ -37,13 +37,13 @@ HAS_BFLOAT16_UNITS = HAS_AMX or bool(_CAPABILITIES.get("avx512_bf16"))
 
 
 class Shape(NamedTuple):
-    """Widths of the hidden layers, and rows in a training step."""
+    """Widths of the hidden layers, and rows in a batch."""
 
     hidden: tuple[int, ...]
     batch_size: int
 
     def __str__(self) -> str:
-        """Write it as in a table."""
+        """Return the shape as tables show it."""
         return f"{self.hidden} batch {self.batch_size}"
 
     @property
@@ -55,7 +55,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Data:
-    """Rows in [0, 1], float32; the first 10,000 to train on, the last 58,000 to predict."""
+    """Rows of float32 in [0, 1]: the first 10,000 for training, the last 58,000 for predictions."""
 
     X: NDArray[np.float32]
     y: NDArray[np.int64]
@@ -63,7 +63,7 @@ class Data:
 
 
 def load_data() -> Data:
-    """Load MNIST or make random rows of its shape."""
+    """Load MNIST, or make random rows of its shape."""
     if "SK_DIGITS_DATA" not in os.environ:
         rng = np.random.default_rng(0)
         X = rng.random((70_000, N_FEATURES), dtype=np.float32)
@@ -76,7 +76,7 @@ def load_data() -> Data:
 
 @dataclass(frozen=True)
 class Task:
-    """What every contender is asked to do."""
+    """What every contender has to do."""
 
     shape: Shape
     epochs: int
@@ -84,7 +84,7 @@ class Task:
 
 
 def one_cycle(lr: float, n_steps: int) -> Iterator[float]:
-    """Yield torch's one-cycle schedule: up from lr / 25 over 30 % of the steps, then to zero."""
+    """Yield torch's one-cycle schedule: up from lr / 25 over 30 % of the steps, then down to 0."""
     peak, last = 0.3 * n_steps - 1, n_steps - 1
     for step in range(n_steps):
         if step < peak:
@@ -95,7 +95,7 @@ def one_cycle(lr: float, n_steps: int) -> Iterator[float]:
 
 
 def make_module(hidden: Sequence[int]) -> nn.Sequential:
-    """Make the network: relu after each hidden layer, in place, logits out."""
+    """Return the network: relu after each hidden layer, logits at the end."""
     widths = (N_FEATURES, *hidden)
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
@@ -104,10 +104,10 @@ def make_module(hidden: Sequence[int]) -> nn.Sequential:
 
 
 class TorchLoop:
-    """The PyTorch loop to beat: nothing validated, nothing recorded, nothing per sample.
+    """The PyTorch loop to beat: it validates and records nothing and has no Python code per sample.
 
-    Data is one tensor, an epoch one permutation, a step one gather, one forward and backward pass
-    and one fused AdamW with the step size set by hand.
+    Data is one tensor and an epoch one permutation. A step is one gather, one forward and backward
+    pass and one fused AdamW whose step size is set by hand.
     """
 
     def __init__(self, task: Task, *, bfloat16: bool) -> None:
@@ -115,7 +115,7 @@ class TorchLoop:
         self.bfloat16 = bfloat16
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.int64]) -> TorchLoop:
-        """Train from fresh weights."""
+        """Train from new weights."""
         (hidden, batch_size), device = self.task.shape, self.task.device
         X_all, y_all = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
         model = self.model = make_module(hidden).to(device)
@@ -142,14 +142,14 @@ class TorchLoop:
         return self
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Give the class of each row, by batches that stay in the processor's cache."""
+        """Return the class of each row, in batches that fit into the processor's cache."""
         with torch.inference_mode():
             chunks = torch.from_numpy(X).to(self.task.device).split(PREDICT_BATCH)
             return torch.cat([self.model(chunk).argmax(1) for chunk in chunks]).cpu().numpy()
 
 
 def make_digit_ann(task: Task, precision: str, **params: Any) -> DigitANN:
-    """Make a DigitANN; `params` are its own."""
+    """Return a DigitANN with these parameters."""
     return DigitANN(
         hidden_layer_sizes=task.shape.hidden,
         batch_size=task.shape.batch_size,
@@ -164,7 +164,7 @@ def make_digit_ann(task: Task, precision: str, **params: Any) -> DigitANN:
 
 
 def make_skorch(task: Task) -> Any:
-    """Make a stock skorch classifier, its iterators and callbacks as they come."""
+    """Return skorch's classifier with its usual iterators and callbacks."""
     from skorch import NeuralNetClassifier
 
     return NeuralNetClassifier(
@@ -182,7 +182,7 @@ def make_skorch(task: Task) -> Any:
 
 
 def make_mlp_classifier(task: Task) -> MLPClassifier:
-    """Make scikit-learn's classifier, which never stops early."""
+    """Return scikit-learn's classifier without early stopping."""
     return QuietMLPClassifier(
         hidden_layer_sizes=task.shape.hidden,
         batch_size=task.shape.batch_size,
@@ -195,7 +195,7 @@ def make_mlp_classifier(task: Task) -> MLPClassifier:
 
 
 def make_keras(task: Task) -> Any:
-    """Make Keras 3 on its torch backend behind its scikit-learn wrapper."""
+    """Return Keras 3 on its torch backend behind its scikit-learn wrapper."""
     os.environ["KERAS_BACKEND"] = "torch"
     os.environ["KERAS_TORCH_DEVICE"] = task.device
     import keras
@@ -218,13 +218,13 @@ def make_keras(task: Task) -> Any:
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to make an unfitted classifier, and the type of its matrix products."""
+    """A function that returns an unfitted classifier, and the type of its matrix products."""
 
     make: Callable[[Task], Any]
     precision: str = "float32"
 
     def can_run(self) -> bool:
-        """Tell whether it makes sense here: bfloat16 without units for it takes far longer."""
+        """Return whether the processor has units for the type; without them bfloat16 is slow."""
         return self.precision != "bfloat16" or HAS_BFLOAT16_UNITS
 
 
@@ -241,7 +241,7 @@ CONTENDERS = {
 
 
 def present_contenders() -> dict[str, Contender]:
-    """Give those that can run here."""
+    """Return the contenders that can run here."""
     return {
         name: contender
         for name, contender in CONTENDERS.items()
@@ -250,15 +250,15 @@ def present_contenders() -> dict[str, Contender]:
 
 
 def peak_mib(name: str, task: Task, n_rows: int) -> float:
-    """Fit in this fresh process; give the rise of the peak of its resident memory."""
-    rng = np.random.default_rng(0)  # in place: loading files would leave a peak of its own
+    """Fit in this fresh process and return the rise of its peak of resident memory."""
+    rng = np.random.default_rng(0)  # not MNIST: reading files would raise the peak
     X, y = rng.random((n_rows, N_FEATURES), dtype=np.float32), rng.integers(10, size=n_rows)
     tiny = Task(Shape((8,), 128), 1, task.device)
-    CONTENDERS[name].make(tiny).fit(X[:256], y[:256])  # what is imported late, thread pools
+    CONTENDERS[name].make(tiny).fit(X[:256], y[:256])  # late imports and thread pools
     model = CONTENDERS[name].make(task)
     gc.collect()
-    # Not getrusage's ru_maxrss: a process inherits in it the peak of the one that started it.
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak until here
+    # Not getrusage's ru_maxrss: it includes the peak of the process that started this one.
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _resident_mib("VmHWM")
     model.fit(X, y)
     return _resident_mib("VmHWM") - before

@@ -1,4 +1,4 @@
-"""scikit-learn's network without its warning; imports no torch, as its workers should not."""
+"""scikit-learn's network without its warning. Importing this module imports no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPClassifier
 
 
 class QuietMLPClassifier(MLPClassifier):
-    """An MLPClassifier that does not warn that so few epochs do not converge."""
+    """An MLPClassifier that does not warn that it did not converge."""
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> QuietMLPClassifier:
         """Train."""

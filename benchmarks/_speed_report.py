@@ -1,4 +1,4 @@
-"""What bench_speed.py tells of its measurements: the targets, the picture, the machine."""
+"""How bench_speed.py reports its measurements: targets, picture and machine."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LABEL_GAP = 0.075  # between the middles of two labels, as a fraction of an axis
 
 
 def show(value: dict[str, float]) -> str:
-    """Write a ratio and its interval."""
+    """Return a ratio and its interval as text."""
     return f"{value['median']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
 
 
 def describe_environment(device: str, data_source: str) -> dict[str, Any]:
-    """Tell what the numbers depend on."""
+    """Return what the numbers depend on: machine, threads and versions."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -67,7 +67,7 @@ def _name(fit: dict[str, Any]) -> str:
 def _fit_ratios(
     results: dict[str, Any], precision: str, contender: str, shape: str | None = None
 ) -> list[Measured]:
-    """Collect DigitANN's ratios to a contender, at all shapes or one."""
+    """Return DigitANN's ratios to a contender, at all shapes or at one."""
     return [
         (fit["contenders"][contender]["ratios"][precision], _name(fit))
         for fit in results.get("fit", [])
@@ -77,7 +77,7 @@ def _fit_ratios(
 
 
 def _auto_ratios(results: dict[str, Any]) -> list[Measured]:
-    """Collect the ratios of "auto" to the precision that is the better one at a shape."""
+    """Return the ratios of "auto" to the faster precision at each shape."""
     collected = []
     for fit in results.get("fit", []):
         rows = [fit["contenders"].get(f"DigitANN {p}") for p in ("float32", "bfloat16")]
@@ -95,7 +95,7 @@ def _predict_ratios(results: dict[str, Any], kind: str, peers: tuple[str, ...]) 
 
 
 def print_targets(results: dict[str, Any]) -> None:
-    """Compare with what is to be reached, a line each; the worst case counts."""
+    """Print a line for each target; of several measurements the worst counts."""
     small, large = "(256, 128) batch 128", "(1024, 1024) batch 512"
     extra = results.get("augmentation", {}).get("extra_percent", {})
     targets: list[tuple[str, float, list[Measured]]] = [
@@ -151,7 +151,7 @@ def _verdict(bound: float, measured: list[Measured]) -> str:
 
 
 def plot_fit(results: dict[str, Any], path: Path) -> None:
-    """Draw the seconds of each peer by those of DigitANN: a row a precision, a column a batch."""
+    """Draw each peer's seconds over DigitANN's: a row for a precision, a column for a batch."""
     from matplotlib.figure import Figure
 
     fits = results["fit"]
@@ -179,7 +179,7 @@ def plot_fit(results: dict[str, Any], path: Path) -> None:
 
 
 def _peer_ratios(fit: dict[str, Any], peer: str, precision: str) -> dict[str, float] | None:
-    """Give a peer's seconds by DigitANN's, in the same precision where the peer has it."""
+    """Return a peer's seconds over DigitANN's, in the same precision if the peer has it."""
     name = f"{peer} {precision}" if peer == "torch loop" else peer
     if name not in fit["contenders"]:
         return None
@@ -204,7 +204,7 @@ def _style_axes(
 
 
 def _draw_panel(axis: Any, fits: list[dict[str, Any] | None], precision: str) -> dict[str, float]:
-    """Draw a line a peer, and DigitANN's at 1; give the height at which each one ends."""
+    """Draw a line for each peer, and DigitANN's at 1; return the height at which each ends."""
     axis.grid(axis="y", color="#E4E4E4", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.tick_params(length=0, labelsize=9, labelcolor=INK)
@@ -229,10 +229,10 @@ def _draw_panel(axis: Any, fits: list[dict[str, Any] | None], precision: str) ->
 
 
 def _label_ends(axis: Any, ends: dict[str, float]) -> None:
-    """Write the names beside the ends of the lines, moved apart where they would touch."""
+    """Write the names beside the ends of the lines, and move overlapping ones apart."""
     low, high = axis.get_ylim()
     names = sorted(ends, key=ends.__getitem__)
-    places = [math.log(ends[name] / low) / math.log(high / low) for name in names]  # of the axis
+    places = [math.log(ends[name] / low) / math.log(high / low) for name in names]  # on the axis
     for _ in range(100):
         for i, (below, above) in enumerate(itertools.pairwise(places)):
             overlap = max(0.0, LABEL_GAP - (above - below))

@@ -1,9 +1,10 @@
-"""Test whether an integer weight equals that many copies of a row where a fit depends on chance.
+"""Test whether an integer weight equals that many copies of a row where fits depend on the seed.
 
-Where the rows fill several batches, two fits differ by their seeds, and weights can equal copies in
-distribution only. Each classifier is fitted 200 times to weighted rows and 200 times to repeated
-ones, with other seeds, and the probabilities that it gives to unseen rows are compared row by row
-with the Kolmogorov-Smirnov test. The third line is a control: repeated rows against repeated rows.
+Where the rows fill several batches, fits with different seeds differ, so that weights can equal
+copies in distribution only. Each classifier is fitted 200 times to weighted rows and 200 times,
+with other seeds, to repeated rows. The probabilities that it gives to unseen rows are compared row
+by row with the Kolmogorov-Smirnov test. The third line is a control: repeated rows against repeated
+rows.
 
     python benchmarks/audit_weights.py --json weights.json
 """
@@ -33,17 +34,17 @@ SETTING = {"hidden_layer_sizes": (16,), "batch_size": 16}
 
 
 def digit_ann(seed: int) -> DigitANN:
-    """Make ours."""
+    """Return a DigitANN."""
     return DigitANN(**SETTING, max_epochs=8, lr=5e-3, random_state=seed)
 
 
 def mlp_classifier(seed: int) -> MLPClassifier:
-    """Make scikit-learn's, as alike as may be."""
+    """Return a classifier of scikit-learn that is as similar as possible."""
     return MLPClassifier(**SETTING, max_iter=8, learning_rate_init=5e-3, random_state=seed)
 
 
 def probabilities(make: Callable[[int], ClassifierMixin], seed: int, how: str) -> NDArray[Any]:
-    """Fit to rows whose weights are 0 to 4, given as weights or as copies; read the unseen rows."""
+    """Fit to weighted or repeated rows, and return the probabilities of unseen rows."""
     X, y = load_digits(return_X_y=True)
     X, unseen, y = X[:N_ROWS] / 16, X[-N_UNSEEN:] / 16, y[:N_ROWS]
     weight = np.random.default_rng(0).integers(0, 5, N_ROWS)
@@ -58,7 +59,7 @@ def probabilities(make: Callable[[int], ClassifierMixin], seed: int, how: str) -
 
 
 def audit(make: Callable[[int], ClassifierMixin], n_fits: int, first: str, second: str) -> Any:
-    """Compare two ways to give the weights; the seeds of the two differ."""
+    """Compare two ways to pass the weights; their fits have different seeds."""
     tasks = [(first, seed) for seed in range(n_fits)]
     tasks += [(second, seed) for seed in range(n_fits, 2 * n_fits)]
     results = Parallel(n_jobs=-1)(delayed(probabilities)(make, seed, how) for how, seed in tasks)

@@ -1,7 +1,8 @@
 """Accuracy on unseen MNIST images after training on 10,000, beside scikit-learn's and skorch's own.
 
 Every contender is fitted to the same 10,000 images and scored on the 2,000 test images of the
-12,000 and on the 58,000 others, once a seed where it has one. Nothing is chosen by these scores.
+12,000 and on the 58,000 others, once for each seed if it has seeds. Nothing is chosen by these
+scores.
 
     python benchmarks/bench_accuracy.py --json accuracy.json
 """
@@ -33,22 +34,22 @@ from sk_digits import DigitANN, PixelScaler, make_digit_pipeline
 from sk_digits.datasets import fetch_mnist
 
 EPOCHS = 60
-GOAL = 0.9789  # what the reference recipe was reported to reach
+GOAL = 0.9789  # the reported accuracy of the reference recipe
 OURS = "make_digit_pipeline()"
 ENSEMBLE = "soft vote of 5 of them"
 COMMITTEE = "soft vote of 5 views"
 
 
 class StockSkorch(NeuralNetClassifier):
-    """skorch as it comes, but for int64 labels and silence."""
+    """skorch's classifier, which needs labels of int64."""
 
     def fit(self, X: np.ndarray, y: np.ndarray, **fit_params: Any) -> StockSkorch:
-        """Seed torch, which skorch leaves to its user, and fit."""
+        """Fit to labels of int64."""
         return super().fit(X, y.astype(np.int64), **fit_params)
 
 
 def stock_skorch(seed: int) -> Pipeline:
-    """Make skorch's classifier around the reference network, with Adam."""
+    """Return skorch's classifier around the reference network, with Adam."""
     torch.manual_seed(seed)
     module = torch.nn.Sequential(
         torch.nn.Linear(784, 512),
@@ -69,20 +70,20 @@ def stock_skorch(seed: int) -> Pipeline:
 
 
 def reference(seed: int) -> Pipeline:
-    """Make the plain recipe: relu, softmax, 60 epochs, nothing else."""
+    """Return the plain recipe: relu, softmax, 60 epochs and nothing else."""
     ann = DigitANN((512, 512), lr=1e-3, lr_schedule="constant", weight_decay=0, random_state=seed)
     return make_pipeline(PixelScaler(), ann)
 
 
 def tuned_svc(seed: int) -> GridSearchCV:
-    """Make a support vector machine tuned by cross-validation on the training images."""
+    """Return a support vector machine that is tuned by cross-validation on the training images."""
     grid = {"svc__C": [3, 10], "svc__gamma": [0.02, 0.03]}
     return GridSearchCV(make_pipeline(PixelScaler(), SVC()), grid, cv=3, n_jobs=2)
 
 
 @dataclass
 class Contender:
-    """A model, how many seeds it has, and what its fits gave."""
+    """A model, whether it has seeds, and the results of its fits."""
 
     make: Callable[[int], Any]
     has_seeds: bool = True
@@ -111,7 +112,7 @@ CONTENDERS: dict[str, Contender] = {
     COMMITTEE: Contender(make_committee, has_seeds=False),
 }
 
-# What usually suits training without augmentation, and a quick fit.
+# Usual parameters without augmentation, and those of a quick fit.
 NO_AUGMENTATION: dict[str, Any] = {
     "hidden_layer_sizes": (1024, 1024),
     "augmentation": None,
@@ -121,19 +122,19 @@ QUICK: dict[str, Any] = {"hidden_layer_sizes": (512, 512), "max_epochs": 12}
 
 
 def mcnemar(right: np.ndarray, other_right: np.ndarray) -> tuple[int, int, float]:
-    """Count the images that only one of two models reads, and give the exact p-value."""
+    """Return how many images only one of two models reads, for either, and the exact p-value."""
     only, only_other = int(np.sum(right & ~other_right)), int(np.sum(other_right & ~right))
     return only, only_other, float(binomtest(only, only + only_other).pvalue)
 
 
 def spread(values: list[float], digits: int) -> str:
-    """Format a mean and, of several values, their standard deviation."""
+    """Return a mean and, of several values, their standard deviation as text."""
     mean = f"{np.mean(values):.{digits}f}"
     return f"{mean} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
 def main() -> None:
-    """Measure, print a table and the comparisons."""
+    """Measure, and print a table and the comparisons."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="fits of each contender that has one")
     parser.add_argument("--only", nargs="*", choices=list(CONTENDERS), default=list(CONTENDERS))
@@ -194,7 +195,7 @@ def row(name: str, contender: Contender) -> None:
 
 
 def compare(results: dict[str, Contender], right: dict[str, np.ndarray]) -> None:
-    """Print who gets to the goal how soon, and whether the lead over the best peer is luck."""
+    """Print how soon the goal is reached, and whether the lead over the best peer is chance."""
     there = {n: c for n, c in results.items() if np.mean(c.rest) >= GOAL}
     print(f"\n{GOAL} on the 58,000 is reached by:")
     for name, contender in sorted(there.items(), key=lambda item: np.mean(item[1].seconds)):

@@ -1,13 +1,14 @@
-"""Whether fits and predictions, made again and again, take more and more memory.
+"""Whether repeated fits and predictions take more and more memory.
 
-Each of some fresh processes makes 200 fits of one classifier unmeasured, in which the allocator's
-pools fill, and then 200 more; then 200 and 100,000 predictions. It notes its resident memory on the
-way. The slope over the measured calls, by least squares, is the growth a call. Processes are
-independent: the interval is Student's over them.
+Each of several fresh processes makes 200 unmeasured fits of one classifier, which fill the pools of
+the allocator, and then 200 measured ones; then 200 unmeasured and 100,000 measured predictions. The
+slope of the resident memory over the measured calls, by least squares, is the growth per call. The
+processes are independent, and the interval is Student's over them.
 
     python benchmarks/bench_memory.py
 
-Rows are MNIST where SK_DIGITS_DATA names its folder, else random numbers: as good here. Linux only.
+Rows are MNIST if SK_DIGITS_DATA names its folder, else random numbers, which serve as well here.
+Linux only.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ N_SAMPLES = 100  # of the memory, in each process
 
 
 def trace(call: Callable[[], Any], n_calls: int) -> list[int]:
-    """Call to warm up, and call again; give the memory after each hundredth of these calls."""
+    """Call to warm up, then again; return the memory after each hundredth of these calls."""
     for _ in range(N_UNMEASURED):
         call()
     sizes = []
@@ -47,7 +48,7 @@ def trace(call: Callable[[], Any], n_calls: int) -> list[int]:
 
 
 def trace_process(n_fits: int, n_predictions: int) -> dict[str, list[int]]:
-    """Fit and predict in this process; give the memory over the calls."""
+    """Fit and predict in this process; return the memory during the calls."""
     data = load_data()
     X, y = data.X[:1000], data.y[:1000]
     ann = DigitANN((256, 128), max_epochs=1, random_state=0)
@@ -58,12 +59,12 @@ def trace_process(n_fits: int, n_predictions: int) -> dict[str, list[int]]:
 
 
 def slope(sizes: list[int], n_calls: int) -> float:
-    """Give the bytes a call."""
+    """Return the growth in bytes for each call."""
     return float(np.polyfit(np.arange(N_SAMPLES) * (n_calls // N_SAMPLES), sizes, 1)[0])
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
-    """Give the mean of independent values and its 95 % interval."""
+    """Return the mean of independent values and its 95 % interval."""
     half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
     return float(np.mean(values)), float(np.mean(values) - half), float(np.mean(values) + half)
 

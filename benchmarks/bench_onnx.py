@@ -1,4 +1,4 @@
-"""Compare a model with its ONNX export: on the 58,000 unseen images, and in time, side by side.
+"""Compare a model with its ONNX export: its predictions of 58,000 unseen images, and its time.
 
     SK_DIGITS_DATA=... python benchmarks/bench_onnx.py digits.skops
 
@@ -22,14 +22,14 @@ from sk_digits.onnx import to_onnx
 
 
 def seconds(function: Callable[[], Any]) -> float:
-    """Time one call."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def compare_times(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], n: int) -> None:
-    """Print the medians of `n` calls of either, taken in turn, and of their ratios."""
+    """Print the medians of `n` calls of both, in turns, and of their ratios."""
     ours(), theirs()
     pairs = np.array([(seconds(ours), seconds(theirs)) for _ in range(n)])
     ratios = np.quantile(pairs[:, 1] / pairs[:, 0], [0.5, 0.025, 0.975])

@@ -1,19 +1,19 @@
 """Wall time, memory and scores of one grid search over DigitANN, MLPClassifier and stock skorch.
 
-Three hidden sizes, three folds, 20 epochs, 10,000 rows, two workers: processes started anew, the
-same processes once more, and threads. Each contender searches once a round in each of these ways,
-in an order that changes, with another seed in each round; ratios are medians of the rounds with a
-bootstrap 95 % interval. Memory is the largest proportional set size of the worker processes.
+The search has three hidden sizes, three folds, 20 epochs, 10,000 rows and two workers, which are
+new processes, the same processes again, or threads. Each round has another seed, and each contender
+searches once in each of these ways, in an order that changes. Ratios are medians of the rounds with
+a bootstrap 95 % interval. Memory is the largest proportional set size of the worker processes.
 
     python benchmarks/bench_search.py --json search.json
     python benchmarks/bench_search.py --step-sizes
     python benchmarks/bench_search.py --stacked
 
-``--step-sizes`` gives the mean scores of each contender by step size: `STEP_SIZES` has the best.
+``--step-sizes`` prints the mean scores of each contender by step size; `STEP_SIZES` holds the best.
 
-``--stacked`` measures something else: whether many small networks, trained at once as one stack of
-matrices by batched products, outrun the parallel fits of a grid search. Nothing is validated,
-scored or recorded there, so this is the most that a search built on stacks could gain.
+``--stacked`` measures whether many small networks that are trained at once, as one stack of
+matrices by batched products, are faster than the parallel fits of a grid search. It validates,
+scores and records nothing, so that it shows the most that a search by stacks could gain.
 """
 
 from __future__ import annotations
@@ -61,26 +61,26 @@ Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 class Search(NamedTuple):
-    """What is kept of a search."""
+    """The seconds and the scores of a search."""
 
     seconds: float
     scores: NDArray[np.float64]
 
 
 class Perceptron(nn.Module):
-    """The network of the hand-written loop, of parameters that a search can set."""
+    """The network of the hand-written loop, with a parameter that a search can set."""
 
     def __init__(self, hidden: tuple[int, ...] = (128,)) -> None:
         super().__init__()
         self.layers = make_module(hidden)
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
-        """Give the logits."""
+        """Return the logits."""
         return self.layers(X)
 
 
 def make_contenders(epochs: int) -> dict[str, Any]:
-    """Make the classifiers, with the same batches and epochs."""
+    """Return the classifiers, with the same batches and epochs."""
     ours = {"max_epochs": epochs, "weight_decay": WEIGHT_DECAY, "batch_size": BATCH_SIZE}
     return {
         "DigitANN auto": DigitANN(**ours, precision="auto"),
@@ -102,7 +102,7 @@ def make_contenders(epochs: int) -> dict[str, Any]:
 
 
 def make_search(name: str, classifier: Any, step_sizes: list[float], seed: int) -> GridSearchCV:
-    """Make the search over step sizes and hidden sizes; skorch has no seed to give."""
+    """Return the search over step sizes and hidden sizes; skorch has no seed."""
     if name != "skorch":
         classifier.set_params(random_state=seed)
     hidden = "module__hidden" if name == "skorch" else "hidden_layer_sizes"
@@ -112,11 +112,11 @@ def make_search(name: str, classifier: Any, step_sizes: list[float], seed: int) 
 
 
 def compare_step_sizes(rows: Rows, epochs: int, rounds: int) -> dict[str, Any]:
-    """Give the mean scores of each contender for each step size and hidden size."""
+    """Return the mean scores of each contender for each step size and hidden size."""
     step_sizes = [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2]
     results: dict[str, Any] = {}
     contenders = make_contenders(epochs)
-    del contenders["DigitANN float32"]  # as accurate
+    del contenders["DigitANN float32"]  # its scores are the same
     for name, classifier in contenders.items():
         scores = [
             make_search(name, classifier, step_sizes, seed)
@@ -133,7 +133,7 @@ def compare_step_sizes(rows: Rows, epochs: int, rounds: int) -> dict[str, Any]:
 
 
 def memory_mib() -> float:
-    """Give the proportional set size of the worker processes."""
+    """Return the proportional set size of the worker processes."""
     total = 0
     for worker in psutil.Process().children(recursive=True):
         try:
@@ -165,12 +165,12 @@ class PeakMemory:
 
 
 def timed_search(name: str, classifier: Any, way: str, seed: int, rows: Rows) -> Search:
-    """Search once, in one of the ways."""
+    """Search once in one of the ways."""
     search = make_search(name, classifier, [STEP_SIZES[name]], seed)
     with parallel_config("threading" if way == "threads" else "loky"):
         if way == "new workers":
             get_reusable_executor().shutdown(wait=True)
-        else:  # workers, or threads, that have imported what they need
+        else:  # let the workers import what they need
             search.fit(*(part[:300] for part in rows))
         start = time.perf_counter()
         search.fit(*rows)
@@ -178,7 +178,7 @@ def timed_search(name: str, classifier: Any, way: str, seed: int, rows: Rows) ->
 
 
 def compare(rows: Rows, epochs: int, rounds: int) -> dict[str, Any]:
-    """Search in turns and in all ways."""
+    """Search in turns, in all ways."""
     classifiers = make_contenders(epochs)
     tasks = list(itertools.product(classifiers, WAYS))
     mib: dict[Any, list[float]] = {task: [] for task in tasks}
@@ -216,7 +216,7 @@ def compare(rows: Rows, epochs: int, rounds: int) -> dict[str, Any]:
 
 
 def fit_stacked(rows: Rows, hidden: int, rates: list[float], epochs: int) -> None:
-    """Train a network a fold and step size, all at once, by batched products."""
+    """Train a network for each fold and step size, all at once, by batched products."""
     X, y = (torch.from_numpy(part) for part in rows)
     folds = [torch.from_numpy(train) for train, _ in KFold(3).split(X)] * len(rates)
     n_nets, n_rows = len(folds), min(map(len, folds))
@@ -225,7 +225,7 @@ def fit_stacked(rows: Rows, hidden: int, rates: list[float], epochs: int) -> Non
     weights = [torch.randn(n_nets, a, b) * a**-0.5 for a, b in widths]
     biases = [torch.zeros(n_nets, 1, b) for _, b in widths]
     parameters = [tensor.requires_grad_() for tensor in (*weights, *biases)]
-    # AdamW has one step size; the rates are applied as a change of units of the parameters.
+    # AdamW has one step size, so the rates are applied as a change of the parameters' units.
     optimizer = torch.optim.AdamW(parameters, lr=max(rates), weight_decay=WEIGHT_DECAY, fused=True)
     for _ in range(epochs):
         orders = torch.stack([fold[torch.randperm(n_rows)] for fold in folds])
@@ -241,7 +241,7 @@ def fit_stacked(rows: Rows, hidden: int, rates: list[float], epochs: int) -> Non
 
 
 def compare_stacked(rows: Rows, epochs: int, rounds: int) -> dict[str, Any]:
-    """Pit stacks of four step sizes by three folds against the same grid search."""
+    """Compare stacks of four step sizes by three folds with the same grid search."""
     rates = [5e-4, 1e-3, 2e-3, 4e-3]
     results = {}
     for hidden in (16, 32, 64, 128):
@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)  # so few epochs do not converge
+    warnings.simplefilter("ignore", ConvergenceWarning)  # the fits have few epochs
     data = load_data()
     rows = data.X[:10_000].copy(), data.y[:10_000].copy()
     del data

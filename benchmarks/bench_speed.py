@@ -1,14 +1,14 @@
 """Seconds and memory of DigitANN beside four other ways to train the same network.
 
 The others are a hand-written PyTorch loop, stock skorch, scikit-learn's MLPClassifier, and Keras 3
-on its torch backend (if installed). All get the same rows, batches, epochs and threads, each once
-a round in an order that changes from round to round, after a warm-up. A ratio is the median over
-the rounds of the quotient of two times of one round, with a percentile bootstrap 95 % interval.
+on its torch backend (if installed). All have the same rows, batches, epochs and threads. After a
+warm-up each runs once in each round, in an order that changes. A ratio is the median, over the
+rounds, of the quotient of two times of one round, with a percentile bootstrap 95 % interval.
 
     python benchmarks/bench_speed.py --json speed.json --plot speed.png
     python benchmarks/bench_speed.py --quick --only fit,predict
 
-Rows are MNIST where SK_DIGITS_DATA names its folder, else random numbers: as fast to train on.
+Rows are MNIST if SK_DIGITS_DATA names its folder, else random numbers, which take as long.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from _speed_report import describe_environment, plot_fit, print_targets, show
 
 HIDDEN = ((128,), (256, 128), (512, 512), (1024, 1024))
 SMALL, LARGE = Shape((256, 128), 128), Shape((1024, 1024), 512)
-# DigitANN and the loop predict in float32 whatever they trained in.
+# DigitANN and the loop predict in float32, whatever they were trained in.
 PREDICTING = ("DigitANN float32", "torch loop float32", "skorch", "MLPClassifier", "Keras")
 SECTIONS = ("fit", "memory", "growth", "augmentation", "predict")
 ONE_ROW_SECONDS = 0.2  # for the calls on one row of one contender in one round
@@ -72,7 +72,7 @@ QUICK: dict[str, Any] = {
 
 
 def seconds_of(call: Callable[[], Any], device: str = "cpu") -> float:
-    """Time one call, from a clean heap and an idle device to an idle device."""
+    """Return the seconds of one call, from an empty heap and an idle device to an idle device."""
     gc.collect()
     if device == "cuda":
         torch.cuda.synchronize()
@@ -84,7 +84,7 @@ def seconds_of(call: Callable[[], Any], device: str = "cpu") -> float:
 
 
 def interleave(tasks: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Run every task once unrecorded, then once a round, each round in another order."""
+    """Run every task once unrecorded, then once in each round, in another order each round."""
     for task in tasks.values():
         task()
     rng = np.random.default_rng(0)
@@ -97,7 +97,7 @@ def interleave(tasks: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
 
 
 def ratio(mine: list[float], theirs: list[float]) -> dict[str, float]:
-    """Give the median of paired ratios with its bootstrap interval over the rounds."""
+    """Return the median of paired ratios with its bootstrap interval over the rounds."""
     ratios = np.array(mine) / np.array(theirs)
     samples = np.random.default_rng(0).choice(ratios, size=(10_000, len(ratios)))
     low, high = np.percentile(np.median(samples, axis=1), [2.5, 97.5])
@@ -105,7 +105,7 @@ def ratio(mine: list[float], theirs: list[float]) -> dict[str, float]:
 
 
 def fit_timer(contender: Contender, task: Task, data: Data, n_rows: int) -> Callable[[], float]:
-    """Make a function that times a fit of a new classifier to the first rows."""
+    """Return a function that times a fit of a new classifier to the first rows."""
     X, y = data.X[:n_rows], data.y[:n_rows]
 
     def timer() -> float:
@@ -116,7 +116,7 @@ def fit_timer(contender: Contender, task: Task, data: Data, n_rows: int) -> Call
 
 
 def matmul_timer(shape: Shape, dtype: torch.dtype, settings: Settings) -> Callable[[], float]:
-    """Make a function that times the forward products of the full batches of an epoch, no more."""
+    """Return a function that times only the forward products of an epoch's full batches."""
     options: dict[str, Any] = {"dtype": dtype, "device": settings.device}
     pairs = [
         (torch.rand(shape.batch_size, n_in, **options), torch.rand(n_out, n_in, **options).t())
@@ -132,12 +132,12 @@ def matmul_timer(shape: Shape, dtype: torch.dtype, settings: Settings) -> Callab
 
 
 def forward_flop(shape: Shape, n_rows: int) -> int:
-    """Count the floating-point operations of the forward products of `n_rows` rows."""
+    """Return the number of floating-point operations of the forward products."""
     return 2 * n_rows * sum(n_in * n_out for n_in, n_out in shape.layers)
 
 
 def training_flop(shape: Shape, n_rows: int) -> int:
-    """Count those of an epoch: thrice the forward ones, less the gradient of the input."""
+    """Return those of an epoch: three times the forward ones, less the input's gradient."""
     n_in, n_out = shape.layers[0]
     return 3 * forward_flop(shape, n_rows) - 2 * n_rows * n_in * n_out
 
@@ -170,7 +170,7 @@ def measure_shape(data: Data, shape: Shape, settings: Settings) -> dict[str, Any
             "seconds_per_epoch": per_epoch,
             "gflops": gflops,
             "share_of_matmul_rate": rate and gflops / rate,
-            # DigitANN's seconds over these, by DigitANN's precision
+            # DigitANN's seconds over these seconds, by DigitANN's precision
             "ratios": {
                 mine.removeprefix("DigitANN "): ratio(seconds[mine], seconds[name])
                 for mine in tasks
@@ -211,7 +211,7 @@ def _fit_cells(name: str, row: dict[str, Any] | None, precisions: list[str]) -> 
 
 
 def run_memory(data: Data, settings: Settings) -> list[dict[str, Any]]:
-    """Measure the peak memory of one fit, each in a process of its own."""
+    """Measure the peak memory of a fit, each in its own process."""
     print(f"\nMEMORY: rise of the peak in a fit to {settings.n_rows:,} rows, MiB")
     if not Path("/proc/self/clear_refs").exists():
         print("  not measured: it takes Linux")
@@ -271,7 +271,7 @@ def run_augmentation(data: Data, settings: Settings) -> dict[str, Any]:
 
 
 def one_row_timer(model: Any, data: Data) -> Callable[[], float]:
-    """Make a function that gives the median time of predictions of one row."""
+    """Return a function that returns the median time of predictions of one row."""
     row = data.X[-1:]
 
     def timer() -> float:
@@ -356,14 +356,14 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def make_settings(arguments: argparse.Namespace) -> Settings:
-    """Combine the defaults, those of --quick, and what is given."""
+    """Return the settings: the defaults, those of --quick, and those of the command line."""
     chosen = QUICK if arguments.quick else {}
     given = {name: getattr(arguments, name) for name in ("rounds", "epochs", "device")}
     return Settings(**chosen | {name: value for name, value in given.items() if value})
 
 
 def main() -> None:
-    """Measure, print tables, compare with the targets, and write what was asked for."""
+    """Measure, print tables, compare with the targets, and write the files."""
     arguments = parse_arguments()
     settings = make_settings(arguments)
     start = time.perf_counter()

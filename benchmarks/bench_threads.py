@@ -1,6 +1,6 @@
-"""Compare what one seed gives with one thread and with two: bits, labels and accuracy.
+"""Compare the bits, labels and accuracy that one seed gives with one thread and with two.
 
-Each network is trained with either number of threads, twice, and with a second seed for scale.
+Each network is trained twice with either number of threads, and with a second seed for scale.
 
     SK_DIGITS_DATA=... python benchmarks/bench_threads.py
 """
@@ -25,11 +25,11 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 
 def fit(make: Any, params: dict[str, Any], data: Any, n_threads: int, seed: int) -> NDArray[Any]:
-    """Train with so many threads, then give the probabilities of test rows by one thread."""
+    """Train with this number of threads, and return the probabilities of the test rows."""
     X, y = data
     torch.set_num_threads(n_threads)
     model = make(**params, random_state=seed).fit(X[:10_000], y[:10_000])
-    torch.set_num_threads(1)  # what is compared is the weights, not how they are multiplied
+    torch.set_num_threads(1)  # so that only the weights can differ
     return model.predict_proba(X[10_000:])
 
 

@@ -1,12 +1,12 @@
-"""How many of scikit-learn's estimator checks pass, of DigitANN and of other classifiers.
+"""Count the estimator checks of scikit-learn that DigitANN and other classifiers pass.
 
     pip install skorch keras scikeras pytabkit
     python benchmarks/compare_conformance.py
 
-Each classifier has one hidden layer, of 64 units where that can be said, and is set up so that as
-many checks as possible pass: modules and model functions take any number of features and classes,
-nothing is held out, nothing is printed. What is not installed is left out. Names as arguments run
-only these; ``--failures`` lists the checks that fail.
+Each classifier has one hidden layer, of 64 units if it has such a parameter, and is set up to pass
+as many checks as possible: modules and model functions take any number of features and classes, and
+nothing is held out or printed. Classifiers that are not installed are left out. Arguments choose
+classifiers by name; ``--failures`` lists the checks that fail.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from importlib.metadata import version
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
-os.environ["SCIPY_ARRAY_API"] = "1"  # before scipy comes, or a check is skipped
+os.environ["SCIPY_ARRAY_API"] = "1"  # before scipy is imported, else a check is skipped
 
 import torch
 from sklearn.neural_network import MLPClassifier
@@ -32,24 +32,24 @@ from torch import nn
 from sk_digits import DigitANN
 
 UNITS = 64
-MOST_CLASSES = 10  # in any check; skorch's module must know before it has seen the labels
+MOST_CLASSES = 10  # in any check; skorch's module needs the number before it sees the labels
 
 
 class Perceptron(nn.Module):
-    """A module for skorch that takes any number of features, of any type."""
+    """A module for skorch that takes any number of features of any type."""
 
     def __init__(self) -> None:
         super().__init__()
-        torch.manual_seed(0)  # skorch has no parameter for it
+        torch.manual_seed(0)  # skorch has no parameter for the seed
         self.layers = nn.Sequential(nn.LazyLinear(UNITS), nn.ReLU(), nn.Linear(UNITS, MOST_CLASSES))
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
-        """Give the logits."""
+        """Return the logits."""
         return self.layers(X.float())
 
 
 def make_skorch() -> Any:
-    """Make skorch's classifier."""
+    """Return skorch's classifier."""
     from skorch import NeuralNetClassifier
 
     criterion = nn.CrossEntropyLoss
@@ -59,10 +59,10 @@ def make_skorch() -> Any:
 
 
 def compile_keras(n_features: int, n_classes: int, loss: str) -> Any:
-    """Make a Keras network."""
+    """Return a compiled Keras network."""
     import keras
 
-    keras.utils.set_random_seed(0)  # Keras's own wrapper has no parameter for it
+    keras.utils.set_random_seed(0)  # Keras's own wrapper has no parameter for the seed
     hidden = keras.layers.Dense(UNITS, activation="relu")
     output = keras.layers.Dense(n_classes, activation="softmax")
     network = keras.Sequential([keras.Input((n_features,)), hidden, output])
@@ -71,33 +71,33 @@ def compile_keras(n_features: int, n_classes: int, loss: str) -> Any:
 
 
 def keras_from_data(X: Any, y: Any) -> Any:
-    """Make the network that Keras's own wrapper asks for: `y` is one-hot."""
+    """Return the network for Keras's own wrapper, whose `y` is one-hot."""
     return compile_keras(X.shape[1], y.shape[1], "categorical_crossentropy")
 
 
 def keras_from_meta(meta: dict[str, Any]) -> Any:
-    """Make the network that scikeras asks for."""
+    """Return the network for scikeras."""
     return compile_keras(
         meta["n_features_in_"], meta["n_classes_"], "sparse_categorical_crossentropy"
     )
 
 
 def make_keras() -> Any:
-    """Make Keras's own wrapper."""
+    """Return Keras's own wrapper."""
     from keras.wrappers import SKLearnClassifier
 
     return SKLearnClassifier(keras_from_data, fit_kwargs={"epochs": 60, "verbose": 0})
 
 
 def make_scikeras() -> Any:
-    """Make scikeras's wrapper."""
+    """Return scikeras's wrapper."""
     from scikeras.wrappers import KerasClassifier
 
     return KerasClassifier(keras_from_meta, epochs=60, verbose=0, random_state=0)
 
 
 def make_realmlp() -> Any:
-    """Make pytabkit's RealMLP with its tuned defaults, but fewer epochs."""
+    """Return pytabkit's RealMLP with its tuned defaults, but fewer epochs."""
     from pytabkit import RealMLP_TD_Classifier
 
     return RealMLP_TD_Classifier(
@@ -116,7 +116,7 @@ PEERS: dict[str, tuple[str, Callable[[], Any]]] = {
 
 
 def check(estimator: Any) -> list[dict[str, Any]]:
-    """Run all checks; a check that fails is no error."""
+    """Run all checks, and return their results without raising an error."""
     nowhere = io.StringIO()
     with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
@@ -124,7 +124,7 @@ def check(estimator: Any) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Print a line a classifier."""
+    """Print a line for each classifier."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(PEERS)}")
     parser.add_argument("--failures", action="store_true", help="list the checks that fail")

@@ -1,7 +1,7 @@
-"""The search for the recipe of make_digit_pipeline, on the 10,000 training images alone.
+"""Search for the recipe of make_digit_pipeline on the 10,000 training images alone.
 
-Each candidate is cross-validated on the training images; test images are never looked at. Results
-are appended to a file of JSON lines, candidates that stand there are not run again.
+Each candidate is cross-validated on the training images; the test images are not used. Results are
+appended to a file of JSON lines, and candidates that are in it are not run again.
 
     python benchmarks/recipe_search.py --out recipe_search.jsonl
 """
@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sk_digits import RandomWarp, make_digit_pipeline
 from sk_digits.datasets import fetch_mnist
 
-# Where the search starts. Each candidate says what it changes.
+# Each candidate says what it changes in these parameters.
 BASE: dict[str, Any] = {
     "hidden_layer_sizes": (1024, 1024),
     "batch_norm": True,
@@ -51,7 +51,7 @@ CANDIDATES: list[dict[str, Any]] = [
 
 
 def score(candidate: dict[str, Any], X: np.ndarray, y: np.ndarray, n_folds: int) -> dict[str, Any]:
-    """Cross-validate a candidate: its error in percent and its seconds a fit."""
+    """Cross-validate a candidate, and return its error in percent and the seconds of a fit."""
     params = BASE | {name: value for name, value in candidate.items() if name != "warp"}
     warp = candidate.get("warp", {})
     pipeline = make_digit_pipeline(

@@ -1,10 +1,10 @@
-"""What all tests share: the switch for scipy's array API, small data, and the place of MNIST."""
+"""What all tests share: the settings of their libraries, small data, and the folder of MNIST."""
 
 import os
 
-# check_estimator's array API check needs it, and scipy reads it when it is imported.
+# scikit-learn's check of the array API needs it, and scipy reads it when it is imported.
 os.environ["SCIPY_ARRAY_API"] = "1"
-# The tests' networks are so small that a second thread costs more than it gives.
+# The networks of the tests are so small that a second thread costs more time than it saves.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
@@ -14,19 +14,26 @@ import pytest
 from hypothesis import settings
 from sklearn.datasets import load_digits
 
-# The same inputs in every run; `pytest --hypothesis-profile=hunt` looks for others at random.
+# Each run tries the same inputs; `pytest --hypothesis-profile=hunt` tries others at random.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.register_profile("hunt", max_examples=1000, deadline=None, database=None)
 settings.load_profile("repeatable")
 
-
-# Helpers and scripts of the tests. Doctest would import them, and scripts run when they are.
+# It holds helpers and scripts. Doctest would import them, and a script runs when it is imported.
 collect_ignore = ["support"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before the marks select the tests
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that read MNIST as slow."""
+    for item in items:
+        if "mnist_home" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
 def mnist_home() -> Path:
-    """Give the folder of the real MNIST files."""
+    """Return the folder of the real MNIST files."""
     if "SK_DIGITS_DATA" not in os.environ:
         pytest.skip("SK_DIGITS_DATA does not name the folder of the MNIST files")
     return Path(os.environ["SK_DIGITS_DATA"])
@@ -34,14 +41,23 @@ def mnist_home() -> Path:
 
 @pytest.fixture(scope="session")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Give scikit-learn's bundled digits, pixels in [0, 1], float32."""
+    """Return scikit-learn's bundled digits as float32 in [0, 1], and their labels."""
     X, y = load_digits(return_X_y=True)
     return (X / 16).astype(np.float32), y
 
 
 @pytest.fixture(scope="session")
+def digits_28() -> tuple[np.ndarray, np.ndarray]:
+    """Return the same digits in MNIST's layout: 784 pixels of uint8, and their labels."""
+    # Imported here: not all tests need the package.
+    from sk_digits.datasets import load_digits_28
+
+    return load_digits_28(return_X_y=True)
+
+
+@pytest.fixture(scope="session")
 def honest_model_file(tmp_path_factory):
-    """Give the bytes of a model file that has everything that a model file can have."""
+    """Return the bytes of a model file that has everything that a model file can have."""
     # Imported here: most tests need none of it.
     from sklearn.decomposition import PCA
     from sklearn.pipeline import Pipeline

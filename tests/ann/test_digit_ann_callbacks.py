@@ -1,4 +1,4 @@
-"""skorch's callbacks: called as skorch calls them, with the real net, copied, never changed."""
+"""skorch's callbacks are called as skorch calls them, with the net, and are copied, not changed."""
 
 import copy
 
@@ -18,12 +18,12 @@ from skorch.callbacks import (
 )
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
+from support.classifiers import TINY
 from torch import nn
 
 from sk_digits import DigitANN
 from sk_digits._ann.digit_net import DigitNet
 
-TINY = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
 CALLS = []
 
 
@@ -34,7 +34,7 @@ def _kind(value):
 
 
 class Recorder(Callback):
-    """Note each call: the hook, the names of its arguments, and what the batch holds."""
+    """Records each call: the hook, the names of its arguments, and what the batch holds."""
 
     def _note(self, hook, net, **kwargs):
         assert isinstance(net, NeuralNetClassifier)
@@ -54,62 +54,62 @@ class Recorder(Callback):
         )
 
     def on_train_begin(self, net, **kwargs):
-        """Note it."""
+        """Record the call."""
         self._note("on_train_begin", net, **kwargs)
 
     def on_train_end(self, net, **kwargs):
-        """Note it."""
+        """Record the call."""
         self._note("on_train_end", net, **kwargs)
 
     def on_epoch_begin(self, net, **kwargs):
-        """Note it."""
+        """Record the call."""
         self._note("on_epoch_begin", net, **kwargs)
 
     def on_epoch_end(self, net, **kwargs):
-        """Note it."""
+        """Record the call."""
         self._note("on_epoch_end", net, **kwargs)
 
     def on_batch_begin(self, net, **kwargs):
-        """Note it."""
+        """Record the call."""
         self._note("on_batch_begin", net, **kwargs)
 
     def on_batch_end(self, net, **kwargs):
-        """Note it."""
+        """Record the call."""
         self._note("on_batch_end", net, **kwargs)
 
     def on_grad_computed(self, net, named_parameters, **kwargs):
-        """Note it."""
+        """Record the call."""
         self._note("on_grad_computed", net, named_parameters=list(named_parameters), **kwargs)
 
 
 class NoOp(Callback):
-    """Have a hook on batches that does nothing, so that the loop must serve it."""
+    """Has a hook on batches that does nothing, so that the training must call it."""
 
     def on_batch_end(self, net, **kwargs):
         """Do nothing."""
 
 
 class Counter(Callback):
-    """Count epochs in an attribute of its own."""
+    """Counts epochs in an attribute of its own."""
 
     def __init__(self):
         self.n_epochs = 0
 
     def on_epoch_end(self, net, **kwargs):
-        """Count, and leave the number where the test can see it."""
+        """Count, and add the number to `CALLS`."""
         self.n_epochs += 1
         CALLS.append(self.n_epochs)
 
 
 @pytest.fixture(autouse=True)
 def no_calls():
-    """Start each test with an empty list."""
+    """Empty `CALLS` before each test."""
     CALLS.clear()
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_hooks_are_called_as_skorch_calls_them(digits, early_stopping):
-    """Order, arguments and modes are those of a stock skorch net on as many batches."""
+    """Order, arguments and modes are those of skorch's own classifier on as many batches."""
     X, y = digits[0][:100], digits[1][:100]
     n_train = 80 if early_stopping else 100
     DigitANN(
@@ -142,7 +142,7 @@ def test_hooks_are_called_as_skorch_calls_them(digits, early_stopping):
 
 
 def test_callbacks_see_the_net_that_becomes_net_(digits):
-    """The net of the hooks is the skorch net that the classifier keeps."""
+    """The hooks get the skorch net that becomes the attribute net_."""
     ann = DigitANN(callbacks=[("count", Counter())], **TINY).fit(*digits)
     assert isinstance(ann.net_, DigitNet)
     assert dict(ann.net_.callbacks_)["count"].n_epochs == 3
@@ -150,7 +150,7 @@ def test_callbacks_see_the_net_that_becomes_net_(digits):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_callbacks_are_copied_and_never_changed(digits, method):
-    """The callback that was given stays as it was, and each fit starts from it."""
+    """Each fit starts from a copy of the callback as it was given."""
     callbacks = [Counter(), ("accuracy", EpochScoring("accuracy", on_train=True))]
     before = [dict(vars(Counter())), copy.copy(vars(callbacks[1][1]))]
     ann = DigitANN(callbacks=callbacks, **TINY).fit(*digits)
@@ -165,7 +165,7 @@ def test_callbacks_are_copied_and_never_changed(digits, method):
     "extra", [{}, {"early_stopping": True}, {"dropout": 0.3, "batch_norm": True}]
 )
 def test_a_callback_that_does_nothing_changes_nothing(digits, extra):
-    """Weights and curves are bit for bit the same with a hook on batches as without."""
+    """Weights and curves are equal to the bit with and without a hook on batches."""
     plain, hooked = (
         DigitANN(callbacks=c, **TINY, **extra).fit(*digits) for c in (None, [NoOp(), Recorder])
     )
@@ -179,7 +179,7 @@ def test_a_callback_that_does_nothing_changes_nothing(digits, extra):
 
 
 def test_an_instance_a_class_and_a_pair_are_callbacks(digits):
-    """skorch's three ways to give a callback all work, in a list or a tuple."""
+    """A callback may be an instance, a class or a pair of a name and either."""
     X, y = (a[:50] for a in digits)
     DigitANN(callbacks=(Counter(), Counter, ("name", Counter())), **TINY).fit(X, y)
     assert CALLS == [1, 1, 1, 2, 2, 2, 3, 3, 3]
@@ -188,8 +188,8 @@ def test_an_instance_a_class_and_a_pair_are_callbacks(digits):
 @pytest.mark.parametrize(
     "bad", [5, "EarlyStopping", None, object, ("name",), ("name", 5), ("a", Counter(), "b"), print]
 )
-def test_what_is_no_callback_is_a_type_error(digits, bad):
-    """The message names the parameter and the item."""
+def test_anything_but_a_callback_is_a_type_error(digits, bad):
+    """Anything else is a TypeError that names the parameter and shows the item."""
     ann = DigitANN(callbacks=[Counter(), bad], **TINY)
     with pytest.raises(
         TypeError, match=r"'callbacks' parameter of DigitANN must hold skorch.* Got"
@@ -203,14 +203,14 @@ def test_what_is_no_callback_is_a_type_error(digits, bad):
 
 
 def test_epoch_scoring_scores_the_validation_part(digits):
-    """EpochScoring('accuracy') finds the held-out rows and agrees with validation_scores_."""
+    """EpochScoring("accuracy") scores the held-out rows, as validation_scores_ does."""
     scoring = EpochScoring("accuracy", lower_is_better=False, name="accuracy")
     ann = DigitANN(callbacks=[scoring], early_stopping=True, **TINY).fit(*digits)
     np.testing.assert_allclose(ann.net_.history[:, "accuracy"], ann.validation_scores_)
 
 
 def test_epoch_scoring_on_training_data_scores_it(digits):
-    """With on_train=True the last score is the classifier's own, with or without a cache."""
+    """With on_train=True the last score is that of the fitted classifier, cached or not."""
     scorings = [
         EpochScoring("accuracy", on_train=True, lower_is_better=False, name=name, use_caching=cache)
         for name, cache in (("cached", True), ("fresh", False))
@@ -221,7 +221,7 @@ def test_epoch_scoring_on_training_data_scores_it(digits):
 
 
 def test_a_learning_rate_scheduler_steers_the_constant_step_size(digits):
-    """skorch's LRScheduler sets the step size of each epoch when lr_schedule is constant."""
+    """LRScheduler sets the step size of each epoch when lr_schedule is "constant"."""
     scheduler = LRScheduler("StepLR", step_size=1, gamma=0.1)
     ann = DigitANN(callbacks=[scheduler], lr_schedule="constant", lr=1e-2, **TINY).fit(*digits)
     np.testing.assert_allclose(ann.net_.history[:, "lr"], [1e-2, 1e-3, 1e-4])
@@ -229,7 +229,7 @@ def test_a_learning_rate_scheduler_steers_the_constant_step_size(digits):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_learning_rate_scheduler_works_when_training_goes_on(digits, method):
-    """LRScheduler is taken again by a warm start and by further chunks."""
+    """LRScheduler also works in a warm start and in further chunks."""
     scheduler = LRScheduler("StepLR", step_size=1, gamma=0.5)
     ann = DigitANN(callbacks=[scheduler], lr_schedule="constant", warm_start=True, **TINY)
     ann.fit(*digits)
@@ -239,14 +239,14 @@ def test_a_learning_rate_scheduler_works_when_training_goes_on(digits, method):
 
 @pytest.mark.parametrize("others", [[], [NoOp()]], ids=["alone", "with hooks on batches"])
 def test_passthrough_scoring_finds_the_losses_of_the_batches(digits, others):
-    """skorch's PassthroughScoring averages what the history holds of each batch."""
+    """PassthroughScoring averages the losses that the history holds for the batches."""
     passthrough = PassthroughScoring("train_loss", on_train=True)
     ann = DigitANN(callbacks=[*others, passthrough], **TINY).fit(*digits)
     np.testing.assert_allclose(ann.net_.history[:, "train_loss"], ann.loss_curve_)
 
 
 def test_clipped_gradients_make_other_weights(digits):
-    """GradientNormClipping reaches the gradients before the step is made."""
+    """GradientNormClipping changes the gradients before the optimizer uses them."""
     X, y = (a[:50] for a in digits)
     params = {"hidden_layer_sizes": (16,), "max_epochs": 1, "weight_decay": 0.0, "random_state": 0}
     start = DigitANN(lr=1e-12, **params).fit(X, y)
@@ -260,7 +260,7 @@ def test_clipped_gradients_make_other_weights(digits):
 
 
 def test_the_other_callbacks_of_skorch_work(digits):
-    """Timer, another score, a printed table and early stopping run side by side."""
+    """A timer, another score, a printed table and early stopping work in one fit."""
     stop = EarlyStopping(monitor="valid_loss", load_best=True)
     callbacks = [
         EpochTimer(),
@@ -278,7 +278,7 @@ def test_the_other_callbacks_of_skorch_work(digits):
 
 
 def test_the_error_of_a_callback_comes_through(digits):
-    """What a callback raises is the caller's, and leaves the classifier unfitted."""
+    """An error in a callback is raised by fit and leaves the classifier unfitted."""
 
     class Broken(Callback):
         def on_epoch_end(self, net, **kwargs):

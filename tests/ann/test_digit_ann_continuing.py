@@ -1,96 +1,37 @@
-"""Training that goes on: chunk by chunk, from a fit before, and after a failure."""
-
-import signal
+"""Training that continues: in chunks, from an earlier fit, and after a failure."""
 
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
-from torch import nn
+from support.classifiers import STARTS, TINY, CtrlC, NoteStart, weights_of
+from support.textbook_training import textbook_training
 
 from sk_digits import DigitANN
 
-TINY = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
 CLASSES = np.arange(10)
-SEEN = []
 
 
-class Observer(Callback):
-    """Note the weights and the generator's state at the start of each training."""
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Copy what training starts from."""
-        weights = {k: v.clone() for k, v in net.module_.state_dict().items()}
-        SEEN.append((weights, net.generator.get_state()))
-
-
-class CtrlC(Callback):
-    """Press Ctrl-C after the second batch."""
-
-    def on_batch_end(self, net, **kwargs):
-        """Press it."""
-        if len(net.history[-1, "batches"]) == 2:
-            signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def keyboard():
-    """Have Python's own handler of Ctrl-C, which a process in the background has not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def weights_of(ann):
-    """Copy the weights."""
-    return [t.numpy().copy() for t in ann.net_.module_.state_dict().values()]
-
-
-# Chunk by chunk
+# In chunks
 
 
 @pytest.mark.parametrize("batch_size", [300, 64])
 def test_partial_fit_equals_a_handwritten_loop_with_kept_moments(digits, batch_size):
-    """Three calls are one AdamW of constant step size whose moments live on between them."""
+    """Three calls equal three epochs of one AdamW with a constant step size."""
     X, y = digits[0][:300].astype(np.float64), digits[1][:300]
-    SEEN.clear()
-    ann = DigitANN(
-        (16,),
-        lr=4e-3,
-        weight_decay=0.1,
-        batch_size=batch_size,
-        callbacks=[Observer()],
-        random_state=5,
-    )
+    settings = {"hidden_layer_sizes": (16,), "lr": 4e-3, "weight_decay": 0.1}
+    settings |= {"batch_size": batch_size}
+    STARTS.clear()
+    ann = DigitANN(**settings, callbacks=[NoteStart()], random_state=5)
     for _ in range(3):
         ann.partial_fit(X, y, classes=CLASSES)
-
-    (initial, state), *_ = SEEN
-    model = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10)).double()
-    model.load_state_dict(dict(zip(model.state_dict(), initial.values(), strict=True)))
-    generator = torch.Generator().set_state(state)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.1)
-    X, y, curve = torch.tensor(X), torch.tensor(y), []
-    for _ in range(3):
-        order = torch.arange(300)
-        if batch_size < 300:
-            order = torch.randperm(300, generator=generator)
-        total = 0.0
-        for rows in order.split(batch_size):
-            loss = nn.functional.cross_entropy(model(X[rows]), y[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(rows)
-        curve.append(total / 300)
-
+    weights, curve = textbook_training(STARTS[0], X, y, **settings, n_epochs=3)
     np.testing.assert_allclose(ann.loss_curve_, curve, rtol=1e-9)
-    for ours, theirs in zip(weights_of(ann), model.state_dict().values(), strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=1e-9)
+    for ours, theirs in zip(weights_of(ann).values(), weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
 
 
 def test_partial_fit_learns_chunk_by_chunk(digits):
-    """Chunks, each seen a few times, teach about as much as a fit; n_iter_ counts the calls."""
+    """Chunks that are seen several times teach about as much as a fit; n_iter_ counts the calls."""
     X, y = digits
     ann = DigitANN((32,), lr=5e-3, random_state=0)
     for _ in range(12):
@@ -101,7 +42,7 @@ def test_partial_fit_learns_chunk_by_chunk(digits):
 
 
 def test_partial_fit_ignores_epochs_schedule_and_early_stopping(digits):
-    """The parameters of whole fits change not a bit of it."""
+    """max_epochs, lr_schedule and early_stopping do not change a bit."""
     X, y = (a[:200] for a in digits)
     plain = DigitANN((16,), random_state=0).partial_fit(X, y, CLASSES)
     other = DigitANN(
@@ -113,7 +54,7 @@ def test_partial_fit_ignores_epochs_schedule_and_early_stopping(digits):
 
 
 def test_chunks_of_one_row_with_one_label_each_are_enough(digits):
-    """Row by row it predicts all classes at any time, and learns."""
+    """After one row the classifier predicts all classes; after many rows it has learned."""
     X, y = digits[0][:200], digits[1][:200]
     ann = DigitANN((16,), lr=1e-2, random_state=0)
     for i in range(200):
@@ -127,21 +68,21 @@ def test_chunks_of_one_row_with_one_label_each_are_enough(digits):
 
 
 def test_partial_fit_goes_on_from_a_fit(digits):
-    """A chunk after a fit starts from the fitted weights and moves them a little."""
+    """A chunk after a fit starts from the fitted weights and changes them a little."""
     X, y = digits
-    SEEN.clear()
-    ann = DigitANN(callbacks=[Observer()], **TINY).fit(X, y)
+    STARTS.clear()
+    ann = DigitANN(callbacks=[NoteStart()], **TINY).fit(X, y)
     fitted, before = weights_of(ann), ann.score(X, y)
     ann.partial_fit(X[:300], y[:300])
-    for ours, start in zip(fitted, SEEN[1][0].values(), strict=True):
-        np.testing.assert_array_equal(ours, start.numpy())
+    for name, start in STARTS[1][0].items():
+        np.testing.assert_array_equal(fitted[name], start.numpy())
     assert ann.n_iter_ == 4
     assert ann.score(X, y) > before - 0.05
 
 
 @pytest.mark.parametrize(("first", "then"), [(np.float64, np.float32), (np.float32, np.float64)])
 def test_chunks_may_change_their_type(digits, first, then):
-    """A chunk of another float type goes on from the same weights, and predict works on both."""
+    """A chunk of another float type continues from the same weights; both types are predicted."""
     X, y = digits
     ann = DigitANN(**TINY).partial_fit(X.astype(first), y, CLASSES)
     before = ann.loss_curve_[0]
@@ -151,8 +92,8 @@ def test_chunks_may_change_their_type(digits, first, then):
         np.testing.assert_allclose(ann.predict_proba(X.astype(dtype)).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_classes_may_be_said_again_in_any_order_and_kind(digits):
-    """The same set of classes, unsorted, repeated, a list or a tensor, is no change."""
+def test_classes_may_be_given_again_in_any_order_and_type(digits):
+    """A later call may name the same classes unsorted, repeated, as a list or as a tensor."""
     X, y = (a[:100] for a in digits)
     ann = DigitANN(**TINY).partial_fit(X, y, classes=list(range(9, -1, -1)) * 2)
     ann.partial_fit(X, y, classes=torch.arange(10)).partial_fit(X, y)
@@ -170,7 +111,7 @@ def test_classes_may_be_said_again_in_any_order_and_kind(digits):
     ],
 )
 def test_chunks_that_do_not_fit_are_an_error_that_says_why(digits, calls, message):
-    """Missing, unknown or changed classes and another width are refused."""
+    """Missing, unknown or changed classes and another width are a ValueError."""
     X, y = (a[:100] for a in digits)
     ann = DigitANN(**TINY)
     *good, bad = calls
@@ -188,7 +129,7 @@ def test_chunks_that_do_not_fit_are_an_error_that_says_why(digits, calls, messag
 
 @pytest.mark.parametrize("how", ["bad X", "divergence", "Ctrl-C"])
 def test_a_failed_chunk_leaves_everything_as_it_was(digits, keyboard, how):
-    """Predictions, curves and all that follows are as if the failed call had not been made."""
+    """Predictions, curves and later chunks are as if the failed call had not been made."""
     X, y = digits
     ann, twin = (DigitANN(batch_norm=True, dropout=0.2, **TINY) for _ in range(2))
     for one in (ann, twin):
@@ -211,7 +152,7 @@ def test_a_failed_chunk_leaves_everything_as_it_was(digits, keyboard, how):
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "divergence"])
 def test_a_failed_first_chunk_leaves_it_unfitted(digits, keyboard, how):
-    """Where there was nothing, there is nothing after a failure."""
+    """A classifier whose first chunk failed has no fitted attribute."""
     X, y = digits
     ann = DigitANN(callbacks=[CtrlC()] if how == "Ctrl-C" else None, **TINY)
     before = dict(vars(ann))
@@ -221,18 +162,18 @@ def test_a_failed_first_chunk_leaves_it_unfitted(digits, keyboard, how):
     assert vars(ann) == before
 
 
-# From a fit before
+# From an earlier fit
 
 
 def test_warm_start_goes_on_from_the_fitted_weights(digits):
-    """The second fit starts from the bits of the first; the loss falls on, the curves add up."""
+    """The second fit starts from the weights of the first, and adds to its loss curve."""
     X, y = digits
-    SEEN.clear()
-    ann = DigitANN(warm_start=True, callbacks=[Observer()], **TINY).fit(X, y)
+    STARTS.clear()
+    ann = DigitANN(warm_start=True, callbacks=[NoteStart()], **TINY).fit(X, y)
     fitted, curve = weights_of(ann), ann.loss_curve_
     ann.fit(X, y)
-    for ours, start in zip(fitted, SEEN[1][0].values(), strict=True):
-        np.testing.assert_array_equal(ours, start.numpy())
+    for name, start in STARTS[1][0].items():
+        np.testing.assert_array_equal(fitted[name], start.numpy())
     assert ann.n_iter_ == 6
     assert ann.loss_curve_[:3] == curve
     assert max(ann.loss_curve_[3:]) < curve[0]
@@ -257,7 +198,7 @@ def test_without_warm_start_a_second_fit_forgets_the_first(digits):
     ],
 )
 def test_a_changed_architecture_is_an_error_that_names_it(digits, change, message):
-    """A warm start into another network is refused and harms nothing; a cold one is not."""
+    """A warm start with another architecture is a ValueError and changes nothing."""
     X, y = digits
     ann = DigitANN(warm_start=True, **TINY).fit(X, y)
     before = ann.predict_proba(X)
@@ -269,7 +210,7 @@ def test_a_changed_architecture_is_an_error_that_names_it(digits, change, messag
 
 @pytest.mark.parametrize("labels", [range(9), range(1, 11)])
 def test_changed_classes_are_an_error_that_names_them(digits, labels):
-    """A warm start with fewer or other classes is refused and says which."""
+    """A warm start with fewer or other classes is a ValueError that shows both lists."""
     X, y = digits
     ann = DigitANN(warm_start=True, **TINY).fit(X, y)
     other = np.asarray(labels)[y % len(labels)]
@@ -282,7 +223,7 @@ def test_changed_classes_are_an_error_that_names_them(digits, labels):
 
 
 def test_other_parameters_may_change_between_warm_starts(digits):
-    """What belongs to the training alone may be set anew before it goes on."""
+    """Parameters of the training alone may change before a warm start."""
     ann = DigitANN(warm_start=True, **TINY).fit(*digits)
     ann.set_params(lr=1e-4, batch_size=64, weight_decay=0.5, label_smoothing=0.1, max_epochs=1)
     assert ann.fit(*digits).n_iter_ == 4
@@ -291,7 +232,7 @@ def test_other_parameters_may_change_between_warm_starts(digits):
 @pytest.mark.parametrize(("first", "then"), [(0.0, 0.1), (0.1, 0.0), (0.1, 0.5)])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_dropout_may_change_while_training_goes_on(digits, first, then, method):
-    """Dropout has no weights: it may be turned on, off, up and down."""
+    """Dropout has no weights, so it may change before a warm start or a chunk."""
     ann = DigitANN(warm_start=True, dropout=first, **TINY).fit(*digits)
     getattr(ann.set_params(dropout=then), method)(*digits)
     assert ann.n_iter_ == (6 if method == "fit" else 4)

@@ -1,20 +1,21 @@
-"""Early stopping: what is held out, when it ends, and which weights are kept."""
+"""Early stopping: which rows are held out, when it stops, and which weights are kept."""
 
 import numpy as np
 import pytest
 from skorch.callbacks import Callback
+from support.classifiers import TINY
 
 from sk_digits import DigitANN
 
-TINY = {"hidden_layer_sizes": (16,), "max_epochs": 5, "early_stopping": True, "random_state": 0}
+FIVE_EPOCHS = TINY | {"max_epochs": 5, "early_stopping": True}
 HELD_OUT = []
 
 
 class Observer(Callback):
-    """Note what is held out and the state of the weights after each epoch."""
+    """Records the rows of both parts and the weights after each epoch."""
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Copy it all."""
+        """Copy them to `HELD_OUT`."""
         state = {k: v.clone() for k, v in net.module_.state_dict().items()}
         parts = [(d.X.numpy(), d.y.numpy()) for d in (dataset_train, dataset_valid)]
         HELD_OUT.append((*parts, state))
@@ -22,20 +23,20 @@ class Observer(Callback):
 
 @pytest.fixture(autouse=True)
 def no_notes():
-    """Start each test with an empty list."""
+    """Empty `HELD_OUT` before each test."""
     HELD_OUT.clear()
 
 
 def as_rows(X, y):
-    """Give rows with their labels as sorted bytes, to compare as multisets."""
+    """Return the rows with their labels as sorted bytes, to be compared as multisets."""
     return sorted(map(bytes, np.column_stack([X, y]).astype(np.float32)))
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
 def test_the_validation_part_is_stratified_and_disjoint(digits, fraction):
-    """Both parts are all rows, and each class is held out in its proportion, to one row."""
+    """Both parts together are all rows; each class is held out in proportion, to one row."""
     X, y = digits
-    DigitANN(validation_fraction=fraction, callbacks=[Observer()], **TINY).fit(X, y)
+    DigitANN(validation_fraction=fraction, callbacks=[Observer()], **FIVE_EPOCHS).fit(X, y)
     (X_train, y_train), (X_valid, y_valid), _ = HELD_OUT[0]
     assert len(y_valid) == np.ceil(fraction * len(y))
     assert as_rows(np.vstack([X_train, X_valid]), np.r_[y_train, y_valid]) == as_rows(X, y)
@@ -43,18 +44,18 @@ def test_the_validation_part_is_stratified_and_disjoint(digits, fraction):
 
 
 def test_the_validation_part_is_seeded(digits):
-    """One seed holds out the same rows each time, another seed others."""
+    """One seed holds out the same rows each time, another seed other rows."""
     for seed in (0, 0, 1):
-        params = TINY | {"random_state": seed, "max_epochs": 1}
+        params = FIVE_EPOCHS | {"random_state": seed, "max_epochs": 1}
         DigitANN(callbacks=[Observer()], **params).fit(*digits)
     first, second, other = (as_rows(*valid) for _, valid, _ in HELD_OUT)
     assert first == second != other
 
 
 def test_without_early_stopping_every_row_is_trained_on(digits):
-    """No part is held out that nobody asked for."""
+    """With early_stopping=False no row is held out."""
     X, y = digits
-    net = DigitANN(**TINY | {"early_stopping": False}).fit(X, y).net_
+    net = DigitANN(**FIVE_EPOCHS | {"early_stopping": False}).fit(X, y).net_
     assert net.train_split is None
     assert "valid_acc" not in net.history[-1]
 
@@ -64,10 +65,10 @@ def test_without_early_stopping_every_row_is_trained_on(digits):
 def test_scores_are_those_of_the_held_out_rows_and_the_best_weights_are_kept(
     digits, extra, weighted
 ):
-    """Scored again from outside, the kept weights give best_validation_score_, the highest."""
+    """Scoring the held-out rows again gives the same scores, and the best of them at the end."""
     X, y = digits[0].astype(np.float64), digits[1]
     weight = np.random.default_rng(0).uniform(0.5, 2, len(y)) if weighted else None
-    params = TINY | {"max_epochs": 12, "lr": 0.05, "lr_schedule": "constant"} | extra
+    params = FIVE_EPOCHS | {"max_epochs": 12, "lr": 0.05, "lr_schedule": "constant"} | extra
     ann = DigitANN(callbacks=[Observer()], **params).fit(X, y, weight)
 
     _, (X_valid, y_valid), _ = HELD_OUT[0]
@@ -83,14 +84,14 @@ def test_scores_are_those_of_the_held_out_rows_and_the_best_weights_are_kept(
     assert ann.best_validation_score_ == pytest.approx(max(ann.validation_scores_), abs=1e-4)
     losses = ann.net_.history[:, "valid_loss"]
     equal = [i for i, score in enumerate(scores) if score >= max(scores) - 1e-4]
-    best = HELD_OUT[min(equal, key=lambda i: losses[i])][-1]  # of equal ones that of least loss
+    best = HELD_OUT[min(equal, key=lambda i: losses[i])][-1]  # of equal scores that of least loss
     assert all(kept[name].equal(best[name]) for name in kept)
 
 
 @pytest.mark.parametrize("goes_on", ["partial_fit", "warm fit"])
 def test_the_best_score_goes_with_its_weights(digits, goes_on):
-    """A training that holds nothing out has no score to tell."""
-    ann = DigitANN(**TINY, warm_start=True).fit(*digits)
+    """A later training that holds nothing out removes best_validation_score_."""
+    ann = DigitANN(**FIVE_EPOCHS, warm_start=True).fit(*digits)
     assert ann.best_validation_score_ == max(ann.validation_scores_)
     if goes_on == "partial_fit":
         ann.partial_fit(*digits)
@@ -101,8 +102,8 @@ def test_the_best_score_goes_with_its_weights(digits, goes_on):
 
 @pytest.mark.parametrize("patience", [1, 3])
 def test_it_ends_when_patience_is_over(digits, patience):
-    """It trains exactly as long as the scores, judged again here, let it."""
-    params = TINY | {"max_epochs": 60, "lr": 0.03, "lr_schedule": "constant"}
+    """Training ends when neither score nor loss has improved for n_iter_no_change epochs."""
+    params = FIVE_EPOCHS | {"max_epochs": 60, "lr": 0.03, "lr_schedule": "constant"}
     ann = DigitANN(n_iter_no_change=patience, tol=0.01, **params).fit(*digits)
     highest, lowest, waited = -np.inf, np.inf, 0
     for row in ann.net_.history:
@@ -114,22 +115,22 @@ def test_it_ends_when_patience_is_over(digits, patience):
 
 
 def test_an_impossible_improvement_ends_it_after_patience_epochs(digits):
-    """With tol above any rise only the first epoch is an improvement."""
-    ann = DigitANN(tol=2.0, n_iter_no_change=3, **TINY | {"max_epochs": 50}).fit(*digits)
+    """With tol above any improvement only the first epoch counts as one."""
+    ann = DigitANN(tol=2.0, n_iter_no_change=3, **FIVE_EPOCHS | {"max_epochs": 50}).fit(*digits)
     assert ann.n_iter_ == 4
 
 
 def test_curves_have_one_entry_an_epoch(digits):
-    """Losses, scores and the history are as long as the training was."""
-    ann = DigitANN(**TINY).fit(*digits)
+    """loss_curve_, validation_scores_ and the history have an entry for each epoch."""
+    ann = DigitANN(**FIVE_EPOCHS).fit(*digits)
     assert ann.n_iter_ == len(ann.loss_curve_) == len(ann.validation_scores_) == 5
     assert all(0 <= score <= 1 for score in ann.validation_scores_)
     np.testing.assert_array_equal(ann.net_.history[:, "valid_acc"], ann.validation_scores_)
 
 
 def test_a_warm_start_adds_to_the_scores(digits):
-    """The curves of both fits stand one after the other."""
-    ann = DigitANN(warm_start=True, **TINY).fit(*digits)
+    """The scores of the second fit follow those of the first."""
+    ann = DigitANN(warm_start=True, **FIVE_EPOCHS).fit(*digits)
     first = list(ann.validation_scores_)
     ann.fit(*digits)
     assert ann.n_iter_ == len(ann.validation_scores_) == 10
@@ -137,12 +138,12 @@ def test_a_warm_start_adds_to_the_scores(digits):
 
 
 def test_one_class_and_string_labels_can_be_held_out(digits):
-    """Labels of any kind are stratified, one alone too."""
+    """Labels of one class and labels of strings can be held out."""
     X = digits[0][:100]
-    ann = DigitANN(**TINY).fit(X, np.full(100, "seven"))
+    ann = DigitANN(**FIVE_EPOCHS).fit(X, np.full(100, "seven"))
     assert ann.best_validation_score_ == 1
     names = np.where(digits[1][:100] % 2, "odd", "even")
-    assert DigitANN(**TINY).fit(X, names).best_validation_score_ > 0.3
+    assert DigitANN(**FIVE_EPOCHS).fit(X, names).best_validation_score_ > 0.3
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_one_class_and_string_labels_can_be_held_out(digits):
 )
 def test_too_few_rows_of_a_class_are_an_error_with_the_counts(digits, y, fraction, message):
     """The message says how many rows are needed and how many there are."""
-    ann = DigitANN(validation_fraction=fraction, **TINY)
+    ann = DigitANN(validation_fraction=fraction, **FIVE_EPOCHS)
     before = dict(vars(ann))
     with pytest.raises(ValueError, match=f"early_stopping=True needs .*{message}"):
         ann.fit(digits[0][: len(y)], y)
@@ -167,14 +168,14 @@ def test_too_few_rows_of_a_class_are_an_error_with_the_counts(digits, y, fractio
     ("y", "fraction"), [([0, 1, 2] * 7, 0.1), ([0, 1, 2] * 7, 0.05), ([0, 0, 1, 1], 0.5)]
 )
 def test_just_enough_rows_of_each_class_are_enough(digits, y, fraction):
-    """One row of each class on either side will do."""
-    ann = DigitANN(validation_fraction=fraction, **TINY).fit(digits[0][: len(y)], y)
+    """One row of each class in either part is enough."""
+    ann = DigitANN(validation_fraction=fraction, **FIVE_EPOCHS).fit(digits[0][: len(y)], y)
     assert ann.n_iter_ == 5
 
 
 def test_a_class_that_weight_zero_makes_too_rare_is_counted_without(digits):
-    """A row of weight 0 is absent, also for the count of its class."""
+    """Rows of weight 0 do not count among the rows of their class."""
     y = np.array([0] * 10 + [1] * 10)
     weight = np.r_[np.ones(11), np.zeros(9)]
     with pytest.raises(ValueError, match=" 1 of the rarest class"):
-        DigitANN(**TINY).fit(digits[0][:20], y, weight)
+        DigitANN(**FIVE_EPOCHS).fit(digits[0][:20], y, weight)

@@ -1,4 +1,4 @@
-"""Copies and pickles: the same predictions, the same training from there on."""
+"""Copies and pickles predict the same and continue to train the same."""
 
 import copy
 import io
@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 import torch
 from skorch.callbacks import EpochTimer
+from support.classifiers import TINY
 
 from sk_digits import DigitANN
 
-TINY = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
-
 
 def joblib_copy(ann):
-    """Copy through a joblib file."""
+    """Return a copy that went through a joblib file."""
     file = io.BytesIO()
     joblib.dump(ann, file)
     file.seek(0)
@@ -39,7 +38,7 @@ COPIES = {
 
 @pytest.fixture(params=COPIES)
 def copied(request):
-    """Give each way to copy a classifier in turn."""
+    """Return each way to copy a classifier in turn."""
     return COPIES[request.param]
 
 
@@ -60,7 +59,7 @@ def test_a_copy_predicts_the_same_bits(digits, copied, dtype, extra):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_partial_fit_goes_on_the_same_after_a_copy(digits, copied, method):
-    """Optimizer and generator travel too: the next chunks give bits as if nothing had happened."""
+    """The optimizer and the generator are copied too: later chunks give the same bits."""
     X, y = digits
     ann = DigitANN(dropout=0.2, batch_norm=True, **TINY)
     getattr(ann, method)(X, y, **{"classes": np.arange(10)} if method == "partial_fit" else {})
@@ -73,7 +72,7 @@ def test_partial_fit_goes_on_the_same_after_a_copy(digits, copied, method):
 
 
 def test_a_warm_start_goes_on_the_same_after_a_copy(digits, copied):
-    """fit with warm_start gives the same bits from a copy as from the original."""
+    """A warm start from a copy gives the same bits as one from the original."""
     ann = DigitANN(warm_start=True, dropout=0.2, **TINY).fit(*digits)
     other = copied(ann)
     expected = ann.fit(*digits).predict_proba(digits[0])
@@ -81,7 +80,7 @@ def test_a_warm_start_goes_on_the_same_after_a_copy(digits, copied):
 
 
 def test_a_copy_shares_nothing_with_the_original(digits, copied):
-    """Training the one leaves the predictions of the other alone."""
+    """Changing a copy leaves the predictions of the original as they were."""
     X, y = digits
     ann = DigitANN(**TINY).partial_fit(X, y, np.arange(10))
     other = copied(ann)
@@ -92,7 +91,7 @@ def test_a_copy_shares_nothing_with_the_original(digits, copied):
 
 
 def test_joblib_may_leave_the_weights_on_the_disk(digits, tmp_path):
-    """With mmap_mode="r" what is loaded predicts the same, and trains on without the file."""
+    """A classifier loaded with mmap_mode="r" predicts and trains the same; the file stays."""
     X, y = digits
     ann = DigitANN(warm_start=True, **TINY).partial_fit(X, y, np.arange(10))
     joblib.dump(ann, tmp_path / "ann.joblib")
@@ -107,7 +106,7 @@ def test_joblib_may_leave_the_weights_on_the_disk(digits, tmp_path):
 
 
 def test_an_unfitted_copy_is_unfitted_and_fits_the_same(digits, copied):
-    """Before a fit there are only parameters to keep."""
+    """A copy of an unfitted classifier has its parameters alone."""
     ann = DigitANN(callbacks=[EpochTimer()], **TINY)
     other = copied(ann)
     assert not hasattr(other, "net_")
@@ -117,7 +116,7 @@ def test_an_unfitted_copy_is_unfitted_and_fits_the_same(digits, copied):
 
 
 def test_a_pickle_holds_no_torch_object(digits):
-    """Pickles are NumPy arrays and plain values, so that they open on any machine."""
+    """A pickle holds NumPy arrays and plain values, so that it opens on any machine."""
     ann = DigitANN(early_stopping=True, **TINY).fit(*digits)
     modules = {
         str(argument).split()[0].split(".")[0]
@@ -129,7 +128,7 @@ def test_a_pickle_holds_no_torch_object(digits):
 
 
 def test_a_pickle_opens_in_another_process(digits, tmp_path):
-    """A fresh interpreter that imports nothing by itself gives the same bits."""
+    """A fresh interpreter that has not imported the package predicts the same."""
     X, y = digits[0][:200], digits[1][:200]
     ann = DigitANN(**TINY).fit(X, y)
     (tmp_path / "ann.pkl").write_bytes(pickle.dumps(ann))
@@ -144,7 +143,7 @@ def test_a_pickle_opens_in_another_process(digits, tmp_path):
 
 
 def test_a_device_that_is_not_here_does_not_keep_a_pickle_closed(digits):
-    """What was trained on a GPU predicts on a machine without one."""
+    """A classifier trained on a GPU predicts on a machine without one."""
     ann = DigitANN(**TINY).fit(*digits)
     expected = ann.predict_proba(digits[0])
     other = pickle.loads(pickle.dumps(ann.set_params(device="cuda:99")))

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: what they are shown and told, in this process and in workers."""
+"""scikit-learn's callbacks: what they are given, in this process and in workers."""
 
 import io
 import re
@@ -11,6 +11,7 @@ from sklearn.callback import AutoPropagatedCallback, ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
+from support.classifiers import TINY
 
 from sk_digits import (
     DigitANN,
@@ -23,16 +24,11 @@ from sk_digits import (
 )
 
 # With a constant step size, a fit of 3 epochs begins with a fit of 2.
-TINY = {
-    "hidden_layer_sizes": (16,),
-    "max_epochs": 3,
-    "lr_schedule": "constant",
-    "random_state": 0,
-}
+CONSTANT = TINY | {"lr_schedule": "constant"}
 
 
 class Notes:
-    """A callback that keeps what it is told, and asks to stop after some epoch."""
+    """A callback that records what it is given and asks to stop after the chosen epoch."""
 
     def __init__(self, stop_after=None, fail_in=""):
         self.stop_after = stop_after
@@ -46,21 +42,21 @@ class Notes:
             raise RuntimeError(f"failed in {hook}")
 
     def setup(self, estimator, context):
-        """Note it."""
+        """Record the call."""
         self._note("setup", context)
 
     def teardown(self, estimator, context):
-        """Note it."""
+        """Record the call."""
         self._note("teardown", context)
 
     def on_fit_task_begin(self, estimator, context):
-        """Note it."""
+        """Record the call."""
         self._note("begin", context)
 
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
     ):
-        """Note it with all that there is to see."""
+        """Record the call with its arguments, and ask to stop after the chosen epoch."""
         self.ends.append((context.task_name, X, y, metadata, fitted_estimator))
         self._note("end", context)
         return context.task_name == "epoch" and context.task_id + 1 == self.stop_after
@@ -81,12 +77,12 @@ class StopAfterTwo:
         """Do nothing."""
 
     def on_fit_task_end(self, estimator, context):
-        """Ask to stop."""
+        """Ask to stop after the second epoch."""
         return context.task_name == "epoch" and context.task_id == 1
 
 
 class Pause(Callback):
-    """A skorch callback that lets the eye, and rich, follow."""
+    """A skorch callback that slows the epochs down, so that rich shows each."""
 
     def on_epoch_end(self, net, **kwargs):
         """Wait."""
@@ -103,16 +99,17 @@ def _same_predictions(a, b, X):
 
 @pytest.fixture
 def screen():
-    """Let rich write, as to a terminal, into a string."""
+    """Return a string buffer into which rich writes as to a terminal."""
     screen = io.StringIO()
     rich.reconfigure(file=screen, force_terminal=True, width=120, height=50)
     yield screen
     rich.reconfigure()
 
 
+@pytest.mark.slow
 def test_progress_bar_shows_a_search_down_to_the_epochs(digits, screen):
-    """From two workers come search, candidates by split, pipeline steps and epochs; all end."""
-    pipeline = make_digit_pipeline(**TINY, callbacks=[Pause()])
+    """A search in two workers shows its candidates, splits, pipeline steps and epochs."""
+    pipeline = make_digit_pipeline(**CONSTANT, callbacks=[Pause()])
     search = GridSearchCV(pipeline, {"ann__lr": [1e-3, 1e-2]}, cv=2, n_jobs=2)
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*digits)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).replace("\r", "\n")
@@ -138,10 +135,10 @@ def test_progress_bar_shows_a_search_down_to_the_epochs(digits, screen):
 
 
 def test_scoring_monitor_records_each_epoch_of_each_candidate_and_split(digits):
-    """The scores that come from two workers are those of fits that end at that epoch."""
+    """The score at each epoch is that of a fit that ends at this epoch."""
     X, y = digits
     monitor = ScoringMonitor(scoring="accuracy")
-    ann = DigitANN(**TINY).set_callbacks(monitor)
+    ann = DigitANN(**CONSTANT).set_callbacks(monitor)
     search = GridSearchCV(ann, {"hidden_layer_sizes": [(8,), (16,)]}, cv=2, n_jobs=2)
     search.fit(X, y)
     (log,) = [log for log in monitor.get_logs("all") if log.estimator_name == "GridSearchCV"]
@@ -153,19 +150,19 @@ def test_scoring_monitor_records_each_epoch_of_each_candidate_and_split(digits):
     for epoch in range(3):
         for i, width in enumerate([8, 16]):
             for j, (train, _) in enumerate(splits):
-                params = TINY | {"hidden_layer_sizes": (width,), "max_epochs": epoch + 1}
+                params = CONSTANT | {"hidden_layer_sizes": (width,), "max_epochs": epoch + 1}
                 score = DigitANN(**params).fit(X[train], y[train]).score(X[train], y[train])
                 expected[0, 0, 2 * i + j, epoch] = score
-        params = TINY | search.best_params_ | {"max_epochs": epoch + 1}
+        params = CONSTANT | search.best_params_ | {"max_epochs": epoch + 1}
         expected[0, 1, epoch] = DigitANN(**params).fit(X, y).score(X, y)
     assert scores == expected
     assert len(set(scores.values())) > 10
 
 
 def test_the_hooks_of_a_fit(digits):
-    """A fit and its epochs begin and end between setup and teardown, once each."""
+    """The fit and each epoch begin and end once, between setup and teardown."""
     notes = Notes()
-    DigitANN(**TINY).set_callbacks(notes).fit(*digits)
+    DigitANN(**CONSTANT).set_callbacks(notes).fit(*digits)
     epochs = 3 * [("begin", "epoch"), ("end", "epoch")]
     assert notes.hooks == [
         ("setup", "fit"),
@@ -177,11 +174,11 @@ def test_the_hooks_of_a_fit(digits):
 
 
 def test_callbacks_see_what_was_given_to_fit(digits):
-    """Rows and labels are those passed in, weights too, though classes are weighted otherwise."""
+    """Callbacks get the rows, labels and weights that were passed to fit."""
     X, y = digits[0][:200], digits[1][:200].astype(str)
     weight = np.arange(200) % 3.0
     notes = Notes()
-    ann = DigitANN(**TINY, class_weight={"0": 5}, early_stopping=True).set_callbacks(notes)
+    ann = DigitANN(**CONSTANT, class_weight={"0": 5}, early_stopping=True).set_callbacks(notes)
     ann.fit(X, y, sample_weight=weight)
     seen = weight > 0
     for _, X_seen, y_seen, metadata, _ in notes.ends:
@@ -192,9 +189,9 @@ def test_callbacks_see_what_was_given_to_fit(digits):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_the_fitted_estimator_is_that_of_a_fit_that_ends_there(digits, early_stopping):
-    """It is a classifier of its own: what follows does not change it, nor it what follows."""
+    """It is a classifier of its own, which the following epochs do not change."""
     X, y = digits
-    params = TINY | {"early_stopping": early_stopping, "lr": 0.03, "batch_norm": True}
+    params = CONSTANT | {"early_stopping": early_stopping, "lr": 0.03, "batch_norm": True}
     notes = Notes()
     ann = DigitANN(**params | {"max_epochs": 4}).set_callbacks(notes).fit(X, y)
     snapshots = [end[4] for end in notes.ends]
@@ -212,9 +209,9 @@ def test_the_fitted_estimator_is_that_of_a_fit_that_ends_there(digits, early_sto
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_callback_that_asks_to_stop_ends_the_fit(digits, early_stopping):
-    """No epoch follows; what is left is a fit of as many epochs."""
+    """The result is that of a fit of as many epochs."""
     X, y = digits
-    params = TINY | {"early_stopping": early_stopping}
+    params = CONSTANT | {"early_stopping": early_stopping}
     notes = Notes(stop_after=2)
     ann = DigitANN(**params | {"max_epochs": 50}).set_callbacks(notes).fit(X, y)
     assert ann.n_iter_ == 2
@@ -223,9 +220,9 @@ def test_a_callback_that_asks_to_stop_ends_the_fit(digits, early_stopping):
 
 
 def test_a_callback_stops_the_fits_of_a_search_in_its_workers(digits):
-    """Set on the search, it reaches the network in each pipeline, and the refitted one."""
+    """A callback of a search reaches the network in each pipeline and the refitted one."""
     assert isinstance(StopAfterTwo(), AutoPropagatedCallback)
-    pipeline = make_digit_pipeline(**TINY | {"max_epochs": 50})
+    pipeline = make_digit_pipeline(**CONSTANT | {"max_epochs": 50})
     grid = {"ann__lr": [1e-3, 1e-2]}
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, scoring=_n_epochs)
     search.set_callbacks(StopAfterTwo()).fit(*digits)
@@ -234,7 +231,7 @@ def test_a_callback_stops_the_fits_of_a_search_in_its_workers(digits):
 
 
 def test_skorch_callbacks_work_beside_it(digits):
-    """Both kinds hear of each epoch, skorch's first; neither is among the other's."""
+    """Both kinds are called at each epoch, skorch's first, and are kept apart."""
     order = []
 
     class Skorch(Callback):
@@ -245,7 +242,7 @@ def test_skorch_callbacks_work_beside_it(digits):
         def on_fit_task_end(self, estimator, context):
             order.append(context.task_name)
 
-    ann = DigitANN(**TINY, callbacks=[Skorch()]).set_callbacks(Sklearn()).fit(*digits)
+    ann = DigitANN(**CONSTANT, callbacks=[Skorch()]).set_callbacks(Sklearn()).fit(*digits)
     assert order == 3 * ["skorch", "epoch"] + ["fit"]
     assert [type(callback) for _, callback in ann.net_.callbacks_] == [Skorch]
     assert [type(callback) for callback in ann.get_params()["callbacks"]] == [Skorch]
@@ -253,10 +250,10 @@ def test_skorch_callbacks_work_beside_it(digits):
 
 @pytest.mark.parametrize("hook", ["setup", "begin", "end", "teardown"])
 def test_a_failing_callback_leaves_nothing(digits, hook):
-    """The error comes through, teardown is called, and the classifier is as it was."""
+    """The error is raised, teardown is called, and the classifier is as it was."""
     X, y = digits
     notes = Notes(fail_in=hook)
-    ann = DigitANN(**TINY).set_callbacks(notes)
+    ann = DigitANN(**CONSTANT).set_callbacks(notes)
     before = dict(vars(ann))
     with pytest.raises(RuntimeError, match=f"failed in {hook}"):
         ann.fit(X, y)
@@ -269,8 +266,8 @@ def test_a_failing_callback_leaves_nothing(digits, hook):
     assert vars(ann.set_callbacks()) == before
 
 
-def test_bad_rows_are_refused_before_a_callback_hears_of_them(digits):
-    """What never began needs no end."""
+def test_no_hook_is_called_when_rows_are_refused(digits):
+    """No hook is called when the rows are refused."""
     notes = Notes()
     with pytest.raises(ValueError, match="NaN"):
         DigitANN().set_callbacks(notes).fit([[np.nan], [1.0]], [0, 1])
@@ -280,7 +277,7 @@ def test_bad_rows_are_refused_before_a_callback_hears_of_them(digits):
 def test_partial_fit_is_a_fit_of_one_epoch(digits):
     """Each call is set up, has one epoch, and is torn down."""
     notes = Notes()
-    ann = DigitANN(**TINY).set_callbacks(notes)
+    ann = DigitANN(**CONSTANT).set_callbacks(notes)
     for _ in range(2):
         ann.partial_fit(*digits, classes=range(10))
     call = ["setup", "begin", "begin", "end", "end", "teardown"]
@@ -289,18 +286,18 @@ def test_partial_fit_is_a_fit_of_one_epoch(digits):
 
 
 def test_a_resumed_training_counts_its_epochs_on(digits, tmp_path):
-    """Epochs that an earlier process trained are told of without an estimator; none is missing."""
+    """Epochs trained by an earlier process begin and end too, without a fitted estimator."""
     checkpoint = [TrainingCheckpoint(tmp_path)]
-    DigitANN(**TINY, callbacks=checkpoint).set_callbacks(Notes(stop_after=2)).fit(*digits)
+    DigitANN(**CONSTANT, callbacks=checkpoint).set_callbacks(Notes(stop_after=2)).fit(*digits)
     monitor, notes = ScoringMonitor(scoring="accuracy"), Notes()
-    DigitANN(**TINY, callbacks=checkpoint).set_callbacks(monitor, notes).fit(*digits)
+    DigitANN(**CONSTANT, callbacks=checkpoint).set_callbacks(monitor, notes).fit(*digits)
     assert notes.hooks.count(("begin", "epoch")) == 3
     epochs = [row["task_id"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert epochs == [2]
 
 
-def test_transformers_tell_of_their_fit(digits):
-    """Image normalizer and pixel scaler are tasks too, and hand over their fitted selves."""
+def test_transformers_call_the_hooks(digits):
+    """DigitImageNormalizer and PixelScaler call the hooks with their fitted selves."""
     images = [row.reshape(8, 8) for row in digits[0][:20]]
     normalizer, scaler = Notes(), Notes()
     image_step = DigitImageNormalizer(ink="light").set_callbacks(normalizer)
@@ -313,8 +310,8 @@ def test_transformers_tell_of_their_fit(digits):
 
 
 def test_model_files_hold_no_callbacks(digits, tmp_path):
-    """A pipeline whose parts have callbacks is saved without them, and keeps them itself."""
-    pipeline = make_digit_pipeline(**TINY)
+    """A model file holds no callbacks, and the saved pipeline keeps its own."""
+    pipeline = make_digit_pipeline(**CONSTANT)
     parts = [pipeline, pipeline["scaler"], pipeline["ann"]]
     for part in parts:
         part.set_callbacks(Notes())

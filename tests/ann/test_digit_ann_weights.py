@@ -1,4 +1,4 @@
-"""Weights of rows and of classes: what a weight means, and which are refused."""
+"""Weights of rows and of classes: what they mean, and which are refused."""
 
 import numpy as np
 import pytest
@@ -13,17 +13,17 @@ MINIBATCHES = FULL_BATCH | {"batch_size": 8}
 
 @pytest.fixture
 def data(digits):
-    """Give 60 digits in float64, where equal weights show as equal to many places."""
+    """Return 60 digits in float64, in which equal weights give equal results to many places."""
     return digits[0][:N].astype(np.float64), digits[1][:N]
 
 
 def logits(seen, /, *, params=FULL_BATCH, **fit_params):
-    """Give the logits of some digits after a fit."""
+    """Return the logits of the given rows after a fit."""
     return DigitANN(**params).fit(**fit_params).decision_function(seen)
 
 
 def assert_same(actual, expected):
-    """Compare logits that may differ by rounding."""
+    """Check that two arrays of logits differ only by rounding."""
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-7)
 
 
@@ -33,7 +33,7 @@ def assert_same(actual, expected):
 @pytest.mark.parametrize("params", [FULL_BATCH, MINIBATCHES], ids=["one batch", "minibatches"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_row_of_weight_zero_is_absent(data, params, early_stopping):
-    """Without the rows of weight 0 the fit gives the same bits, in minibatches too."""
+    """A fit without the rows of weight 0 gives the same bits, also in minibatches."""
     X, y = (np.concatenate([a] * 4) for a in data)
     params = params | {"early_stopping": early_stopping, "validation_fraction": 0.3}
     weight = np.random.default_rng(0).integers(0, 2, len(y)).astype(np.float64)
@@ -44,7 +44,7 @@ def test_a_row_of_weight_zero_is_absent(data, params, early_stopping):
 
 
 def test_a_class_of_weight_zero_is_absent(data):
-    """A label whose rows all weigh nothing is none of the classes."""
+    """A label whose rows all have weight 0 is not among the classes."""
     X, y = data
     ann = DigitANN(**FULL_BATCH).fit(X, y, (y != 3).astype(float))
     assert ann.classes_.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
@@ -55,7 +55,7 @@ def test_a_class_of_weight_zero_is_absent(data):
 )
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
 def test_an_integer_weight_equals_that_many_copies(data, extra, dtype):
-    """Weighted rows and repeated rows give the same network while all fit into one batch."""
+    """Weighted rows and repeated rows that fit into one batch give the same network."""
     X, y = data
     weight = np.random.default_rng(1).integers(0, 4, N).astype(dtype)
     copies = weight.astype(int)
@@ -67,7 +67,7 @@ def test_an_integer_weight_equals_that_many_copies(data, extra, dtype):
 
 
 def copies_of(data):
-    """Give weights of 0 to 3 and the rows as often as they say."""
+    """Return weights from 0 to 3, and the rows repeated as often as their weights say."""
     weight = np.random.default_rng(1).integers(0, 4, N)
     return weight, {"X": np.repeat(data[0], weight, axis=0), "y": np.repeat(data[1], weight)}
 
@@ -79,7 +79,7 @@ def copies_of(data):
     ids=["plain", "dropout", "augmentation"],
 )
 def test_integer_weights_draw_as_copies_do(data, extra, batch_size):
-    """In as many batches as may be, copies that follow each other give the same bits."""
+    """Weighted rows and their copies give the same bits, for any batch size."""
     X, y = data
     weight, repeated = copies_of(data)
     assert len(repeated["y"]) == 91
@@ -89,7 +89,7 @@ def test_integer_weights_draw_as_copies_do(data, extra, batch_size):
 
 
 def test_integer_weights_draw_as_copies_do_in_partial_fit(data):
-    """A chunk of weighted rows is the chunk of their copies."""
+    """A chunk of weighted rows equals the chunk of their copies."""
     weight, repeated = copies_of(data)
     weighted = DigitANN(**MINIBATCHES).partial_fit(*data, np.arange(10), weight)
     copied = DigitANN(**MINIBATCHES).partial_fit(**repeated, classes=np.arange(10))
@@ -98,7 +98,7 @@ def test_integer_weights_draw_as_copies_do_in_partial_fit(data):
 
 
 def test_integer_class_weights_draw_as_copies_do(data):
-    """The product of the weights of rows and of classes counts the copies."""
+    """The number of copies is the product of the weights of the row and of its class."""
     X, y = data
     weight = np.random.default_rng(1).integers(0, 3, N)
     params = MINIBATCHES | {"class_weight": {4: 3}}
@@ -109,7 +109,7 @@ def test_integer_class_weights_draw_as_copies_do(data):
 
 
 def test_an_epoch_reports_the_loss_per_copy(data):
-    """The loss curve is the mean over the copies, and validation scores count them too."""
+    """loss_curve_ is the mean over the copies, and validation scores stay within 1."""
     X, y = data
     weight, repeated = copies_of(data)
     weighted = DigitANN(**MINIBATCHES).fit(X, y, weight)
@@ -121,7 +121,7 @@ def test_an_epoch_reports_the_loss_per_copy(data):
 
 
 def test_more_than_a_hundred_copies_a_row_are_ratios(data):
-    """Large whole weights weigh without a fit a hundred times as long."""
+    """Whole weights above 100 count as ratios, so that a fit takes no 100 times as long."""
     X, y = data
     plain = logits(X, params=MINIBATCHES, X=X, y=y)
     assert_same(logits(X, params=MINIBATCHES, X=X, y=y, sample_weight=np.full(N, 101)), plain)
@@ -131,7 +131,7 @@ def test_more_than_a_hundred_copies_a_row_are_ratios(data):
 
 @pytest.mark.parametrize("params", [FULL_BATCH, MINIBATCHES], ids=["one batch", "minibatches"])
 def test_only_the_ratio_of_other_weights_counts(data, params):
-    """Weights of 1 are no weights, and of others a common factor changes nothing."""
+    """Equal weights change nothing, nor does a common factor of all weights."""
     X, y = data
     weight = np.random.default_rng(2).uniform(0.1, 5, N)
     one = logits(X, params=params, X=X, y=y, sample_weight=weight)
@@ -142,7 +142,7 @@ def test_only_the_ratio_of_other_weights_counts(data, params):
 
 
 def test_weights_may_be_of_any_array_like(data):
-    """A list, a tensor and a number for all give what the array gives."""
+    """A list, a tensor and an array of integers give what the array of floats gives."""
     X, y = data
     weight = np.random.default_rng(3).integers(1, 5, N).astype(float)
     expected = logits(X, X=X, y=y, sample_weight=weight)
@@ -151,7 +151,7 @@ def test_weights_may_be_of_any_array_like(data):
 
 
 def test_a_heavy_class_is_predicted_more_often(data):
-    """Weight moves the prior: the class that weighs most wins most rows."""
+    """Among random labels, the class of the largest weight is predicted most."""
     X, y = data
     noise = np.random.default_rng(0).permutation(y)
     heavy = DigitANN((16,), max_epochs=8, lr=1e-2, random_state=0).fit(
@@ -163,7 +163,7 @@ def test_a_heavy_class_is_predicted_more_often(data):
 @pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-40, 1e40, 1e300])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_weights_of_any_magnitude_stay_finite(data, dtype, scale):
-    """All weights tiny or all huge are all weights equal."""
+    """Weights that are all tiny or all huge equal no weights."""
     X, y = data[0].astype(dtype), data[1]
     weighted = logits(X, X=X, y=y, sample_weight=np.full(N, scale))
     np.testing.assert_allclose(weighted, logits(X, X=X, y=y), rtol=0, atol=1e-5)
@@ -173,7 +173,7 @@ def test_weights_of_any_magnitude_stay_finite(data, dtype, scale):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("tiny", [1e-30, 1e-60, 5e-324])
 def test_weights_of_very_different_magnitudes_stay_finite(data, params, dtype, tiny):
-    """A batch of nothing but rows that weigh almost nothing does not end the training."""
+    """A batch whose rows all have tiny weights does not spoil the training."""
     X, y = data[0].astype(dtype), data[1]
     weight = np.where(np.arange(N) < 4, 1.0, tiny)
     ann = DigitANN(**params).fit(X, y, weight)
@@ -201,7 +201,7 @@ def test_weights_of_very_different_magnitudes_stay_finite(data, params, dtype, t
     ids=["zero", "negative", "nan", "inf", "short", "column", "2d", "empty", "text"],
 )
 def test_bad_weights_are_an_error_that_says_what_is_wrong(data, method, weight, message):
-    """Weights that mean nothing are refused, and leave the classifier unfitted."""
+    """Invalid weights are a ValueError and leave the classifier unfitted."""
     X, y = data
     ann = DigitANN(**FULL_BATCH)
     before = dict(vars(ann))
@@ -215,12 +215,12 @@ def test_bad_weights_are_an_error_that_says_what_is_wrong(data, method, weight, 
 
 
 def by_class(y, weights):
-    """Give each row the weight of its label, 1 for one that has none."""
+    """Return the weight of each row's label, 1 where the label has none."""
     return np.array([weights.get(label, 1.0) for label in y.tolist()])
 
 
 def test_class_weight_equals_the_sample_weight_of_its_rows(data):
-    """A dict weights the rows of its labels; a label that is not named weighs 1."""
+    """A dict weights the rows of its labels; a label that is not in it has weight 1."""
     X, y = data
     weights = {0: 3.0, 4: 0.25}
     actual = logits(X, params=FULL_BATCH | {"class_weight": weights}, X=X, y=y)
@@ -228,7 +228,7 @@ def test_class_weight_equals_the_sample_weight_of_its_rows(data):
 
 
 def test_class_weight_takes_labels_of_strings(data):
-    """The keys of the dict are the labels themselves."""
+    """The keys of the dict may be strings."""
     X, y = data
     names = np.array([f"digit {d}" for d in y])
     params = FULL_BATCH | {"class_weight": {"digit 2": 5.0}}
@@ -237,7 +237,7 @@ def test_class_weight_takes_labels_of_strings(data):
 
 
 def test_balanced_weights_each_class_alike(data):
-    """The rule of "balanced" is n / (k * count): each class has the same sum of weights."""
+    """The rule is n / (k * count), so that each class has the same sum of weights."""
     X, y = data[0], np.where(data[1] < 8, 0, data[1])
     count = {label: (y == label).sum() for label in (0, 8, 9)}
     weight = by_class(y, {label: N / (3 * n) for label, n in count.items()})
@@ -255,7 +255,7 @@ def test_class_weight_multiplies_sample_weight(data):
 
 
 def test_balanced_counts_the_weights_of_the_rows(data):
-    """With sample weights, "balanced" gives each class the same sum of the product."""
+    """With sample_weight, "balanced" gives each class the same sum of the products."""
     X, y = data
     weight = np.random.default_rng(5).integers(1, 4, N)
     actual = logits(
@@ -266,7 +266,7 @@ def test_balanced_counts_the_weights_of_the_rows(data):
 
 
 def test_class_weight_works_in_partial_fit(data):
-    """In a chunk too, a dict weights the rows of its labels, also labels that are not in it."""
+    """A dict weights the rows of a chunk, also if it has labels that the chunk does not have."""
     X, y = data
     classes = np.arange(12)
     ann = DigitANN(**FULL_BATCH | {"class_weight": {0: 3.0, 11: 2.0}})
@@ -277,7 +277,7 @@ def test_class_weight_works_in_partial_fit(data):
 
 @pytest.mark.parametrize("huge", [1e300, 1e-300])
 def test_a_product_of_extreme_weights_stays_finite(data, huge):
-    """Weights and class weights whose product leaves float64 give a network."""
+    """Weights whose product overflows float64 give a finite loss."""
     X, y = data
     ann = DigitANN(**MINIBATCHES | {"class_weight": dict.fromkeys(range(10), huge)})
     ann.fit(X, y, np.full(N, huge))
@@ -301,7 +301,7 @@ def test_a_product_of_extreme_weights_stays_finite(data, huge):
     ids=str,
 )
 def test_bad_class_weights_are_an_error_that_names_them(data, class_weight, message):
-    """A class weight that is none is refused by name and value."""
+    """An invalid class weight is a ValueError that shows it."""
     ann = DigitANN(**FULL_BATCH | {"class_weight": class_weight})
     with pytest.raises(ValueError, match=message):
         ann.fit(*data)
@@ -309,7 +309,7 @@ def test_bad_class_weights_are_an_error_that_names_them(data, class_weight, mess
 
 
 def test_balanced_in_partial_fit_balances_the_chunk(data):
-    """A chunk's own frequencies decide, also where it does not have all classes."""
+    """The frequencies within the chunk count, also where a class is missing in it."""
     X, y = (a[data[1] < 8] for a in data)
     actual = DigitANN(**FULL_BATCH | {"class_weight": "balanced"}).partial_fit(X, y, np.arange(10))
     plain = DigitANN(**FULL_BATCH).partial_fit(X, y, np.arange(10), 1 / np.bincount(y)[y])
@@ -317,15 +317,15 @@ def test_balanced_in_partial_fit_balances_the_chunk(data):
 
 
 def test_class_weight_takes_labels_that_look_like_numbers(data):
-    """The labels "0" and "1" are strings, and weigh as the strings say."""
+    """The labels "0" and "1" are strings, in y and in the dict."""
     X, y = data
     numbers = logits(X, params=FULL_BATCH | {"class_weight": {2: 5.0}}, X=X, y=y)
     params = FULL_BATCH | {"class_weight": {"2": 5.0}}
     np.testing.assert_array_equal(logits(X, params=params, X=X, y=y.astype(str)), numbers)
 
 
-def test_class_weight_for_no_label_names_it(data):
-    """A weight for a label that is not there, instead of one that is, is an error that names it."""
+def test_class_weight_for_an_unknown_label_names_it(data):
+    """A dict that weights only a label that does not exist is a ValueError that names it."""
     X, y = data
     ann = DigitANN(**FULL_BATCH | {"class_weight": {"two": 5.0}})
     with pytest.raises(ValueError, match=r"class_weight.*\['two'\] are none of the labels \[0, 1"):

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, and the company that a classifier keeps in scikit-learn."""
+"""scikit-learn's own checks of estimators."""
 
 import pytest
 import scipy
@@ -11,7 +11,7 @@ from sk_digits import DigitANN, PixelScaler, make_digit_pipeline
 # The data of some checks are not scaled, and scikit-learn's own tests ignore this warning too.
 pytestmark = pytest.mark.filterwarnings("ignore:Training hardly converged")
 
-# Where a feature itself draws at random by the row, a repeated row is not a weighted row.
+# If a feature draws random numbers for each row, a repeated row is not a weighted row.
 WEIGHTS = {
     "check_sample_weight_equivalence_on_dense_data",
     "check_sample_weight_equivalence_on_sparse_data",
@@ -19,7 +19,7 @@ WEIGHTS = {
 
 
 def _statuses(estimator):
-    assert scipy._lib._array_api.SCIPY_ARRAY_API  # or a check would be skipped
+    assert scipy._lib._array_api.SCIPY_ARRAY_API  # else a check is skipped
     results = check_estimator(estimator, on_skip=None, on_fail=None)
     assert len(results) > 40
     return {f"{r['check_name']}/{i}": (r["status"], r["exception"]) for i, r in enumerate(results)}
@@ -33,40 +33,46 @@ def _not_passed(estimator):
     }
 
 
-@pytest.mark.parametrize("estimator", [DigitANN(), PixelScaler()], ids=repr)
+@pytest.mark.parametrize(
+    "estimator",
+    [pytest.param(DigitANN(), marks=pytest.mark.slow), DigitANN((64,)), PixelScaler()],
+    ids=repr,
+)
 def test_every_check_passes(estimator):
-    """The defaults pass all of scikit-learn's checks, none skipped."""
+    """Every check passes and none is skipped, with the default layer and with a small one."""
     assert _not_passed(estimator) == {}
     tags = estimator.__sklearn_tags__()
     assert not tags.non_deterministic
     assert not (tags.classifier_tags and tags.classifier_tags.poor_score)
 
 
+@pytest.mark.slow
 def test_pipeline_fails_only_what_any_classifiers_pipeline_fails():
-    """The recipe's pipeline passes every check that scikit-learn's Pipeline can pass.
+    """The recipe's pipeline passes every check that a pipeline of scikit-learn passes.
 
-    Without augmentation, as the checks' data are no images, and with a small layer for speed.
+    It has no augmentation, as the data of the checks are not images, and one small layer.
     """
     pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), augmentation=None, random_state=0)
     theirs = _not_passed(make_pipeline(PixelScaler(), LogisticRegression()))
     assert _not_passed(pipeline).keys() <= theirs.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("params", "may_fail"),
     [
-        ({"dropout": 0.2}, WEIGHTS),  # a mask a row
-        ({"batch_norm": True}, WEIGHTS),  # statistics count rows, not weights
-        ({"early_stopping": True}, WEIGHTS),  # the copies of a row may fall on both sides
+        ({"dropout": 0.2}, WEIGHTS),  # draws a mask for each row
+        ({"batch_norm": True}, WEIGHTS),  # its statistics count rows, not weights
+        ({"early_stopping": True}, WEIGHTS),  # may hold out some copies of a row
         ({"class_weight": "balanced"}, set()),
         ({"lr_schedule": "constant"}, set()),
         ({"lr_schedule": "cosine"}, set()),
         ({"label_smoothing": 0.1}, set()),
         ({"precision": "bfloat16"}, set()),
-        ({"batch_size": 16, "batch_norm": True}, WEIGHTS),  # leaves last batches of one row
+        ({"batch_size": 16, "batch_norm": True}, WEIGHTS),  # has a last batch of one row
     ],
     ids=lambda value: "-".join(sorted(value)),
 )
 def test_every_check_passes_with_a_feature_on(params, may_fail):
-    """Each feature passes the checks, but for weights as copies where it draws by the row."""
+    """With each feature every check passes, except weights as copies if it draws for each row."""
     assert _not_passed(DigitANN((64,), **params)).keys() <= may_fail

@@ -1,4 +1,4 @@
-"""docs/reproducibility.md: each promise has its test, and each test of the contract its promise."""
+"""Each promise in docs/reproducibility.md names its test, which exists; no test is left out."""
 
 import ast
 import re
@@ -10,13 +10,13 @@ NAME = re.compile(r"`((?:\w+/)?test_\w+\.py)::(test_\w+)`")
 
 
 def names_in(path):
-    """Give the names of a file's tests."""
+    """Return the names of the tests in a file."""
     body = ast.parse(path.read_text()).body
     return {n.name for n in body if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")}
 
 
 def test_each_promise_names_a_test_that_is_there():
-    """Each row of the tables of promises ends in one test."""
+    """Each row of the tables of promises ends in the name of one test that exists."""
     rows, in_promises = [], False
     for line in CONTRACT.splitlines():
         in_promises = (in_promises or line == "| promise | test |") and line.startswith("|")
@@ -29,7 +29,7 @@ def test_each_promise_names_a_test_that_is_there():
 
 
 def test_each_test_of_the_contract_has_its_promise():
-    """And every test that is named anywhere in the contract is there."""
+    """Each test of the contract is named, and each test that is named exists."""
     named = set(NAME.findall(CONTRACT))
     assert all(name in names_in(TESTS / file) for file, name in named)
     ours = {

@@ -13,17 +13,17 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.model_selection import GridSearchCV, cross_validate
 from support import fit_and_hash
+from support.classifiers import TINY
 from support.contract import sha256_of
 
 from sk_digits import DigitANN, TrainingCheckpoint
 
 TESTS = Path(__file__).parents[1]
-SMALL = {"hidden_layer_sizes": (32,), "max_epochs": 4, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
-    """Give what two fresh interpreters print: one that is killed, and one that goes on."""
+    """Return what two interpreters print: one that is killed, and one that resumes its training."""
     folder = tmp_path_factory.mktemp("checkpoint")
     results = [
         subprocess.run(
@@ -40,27 +40,30 @@ def printed(tmp_path_factory):
     return [json.loads(line) for one in lines for line in one]
 
 
+@pytest.mark.slow
 def test_every_process_gives_the_same_bits(printed):
-    """Fresh interpreters with other seeds of str hashes give this one's SHA-256 of weights."""
+    """Interpreters with other seeds of hashes give the SHA-256 of this one."""
     here = {name: sha256_of(fit_and_hash.train(name)) for name in fit_and_hash.PRECISIONS}
     assert len(set(here.values())) == 2
     assert [one["sha256"] for one in printed[:2]] == [here, here]
 
 
+@pytest.mark.slow
 def test_the_first_fit_of_a_process_leaves_the_world_alone(printed):
-    """It could import torch's compiler, which leaves a warning filter behind."""
+    """The first fit of a process leaves global state as it was."""
     assert [one["changed"] for one in printed[:2]] == [[], []]
 
 
+@pytest.mark.slow
 def test_a_training_resumed_in_another_process_gives_the_same_bits(printed):
-    """Killed in one interpreter, resumed in another with another seed of hashes: one SHA-256."""
+    """A training killed in one interpreter and resumed in another gives one SHA-256."""
     assert printed[2] == printed[0]["sha256"]["float32"]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_one_and_two_jobs_give_the_same_bits(digits, precision):
-    """With as many threads in each: folds fitted here, and in two processes beside each other."""
-    ann = DigitANN(**SMALL, dropout=0.2, augmentation="affine", precision=precision)
+    """Cross-validation in two processes gives the SHA-256 of one, with as many threads in each."""
+    ann = DigitANN(**TINY, dropout=0.2, augmentation="affine", precision=precision)
 
     def shas(n_jobs):
         folds = cross_validate(ann, *digits, cv=3, n_jobs=n_jobs, return_estimator=True)
@@ -73,11 +76,11 @@ def test_one_and_two_jobs_give_the_same_bits(digits, precision):
 
 
 def test_searches_with_one_and_two_jobs_find_the_same_bits(digits):
-    """The best estimator of a search is the same, however many jobs have found it."""
+    """The best estimator and the scores of a search are the same with one and two jobs."""
     grid = {"dropout": [0.0, 0.3], "lr": [1e-3, 1e-2]}
 
     def sha(n_jobs):
-        search = GridSearchCV(DigitANN(**SMALL), grid, cv=2, n_jobs=n_jobs).fit(*digits)
+        search = GridSearchCV(DigitANN(**TINY), grid, cv=2, n_jobs=n_jobs).fit(*digits)
         return sha256_of(search.best_estimator_), search.cv_results_["mean_test_score"].tolist()
 
     assert sha(1) == sha(2)
@@ -85,7 +88,7 @@ def test_searches_with_one_and_two_jobs_find_the_same_bits(digits):
 
 @pytest.fixture(params=[1, 2])
 def n_threads(request):
-    """Give torch as many threads."""
+    """Let torch use this number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     yield request.param
@@ -94,7 +97,7 @@ def n_threads(request):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_each_number_of_threads_gives_its_bits_every_time(digits, n_threads, precision):
-    """With one thread, and with two that share the work of each product."""
+    """One thread, or two that share each product, give one SHA-256 each time."""
     X, y = np.tile(digits[0][:500], 4), digits[1][:500]  # wide enough for torch to share the work
     params = {"hidden_layer_sizes": (256,), "max_epochs": 2, "batch_norm": True, "dropout": 0.2}
     shas = {
@@ -105,7 +108,7 @@ def test_each_number_of_threads_gives_its_bits_every_time(digits, n_threads, pre
 
 
 def test_other_numbers_of_threads_learn_as_well(digits):
-    """One and two threads may round sums otherwise: nearly all labels are the same."""
+    """One and two threads may round differently, but predict nearly the same labels."""
     X, y = digits
     before, labels = torch.get_num_threads(), []
     for n in (1, 2):
@@ -119,7 +122,7 @@ def test_other_numbers_of_threads_learn_as_well(digits):
 
 
 def test_a_checkpoint_changes_no_bit(digits, tmp_path):
-    """A training that is saved after each epoch gives the SHA-256 of one that is not."""
-    plain = DigitANN(**SMALL, dropout=0.2).fit(*digits)
-    saved = DigitANN(**SMALL, dropout=0.2, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
+    """A training with a checkpoint gives the SHA-256 of one without."""
+    plain = DigitANN(**TINY, dropout=0.2).fit(*digits)
+    saved = DigitANN(**TINY, dropout=0.2, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
     assert sha256_of(saved) == sha256_of(plain)

@@ -1,4 +1,4 @@
-"""The contract on memory: what is done again and again takes no more of it."""
+"""The contract on memory: repeated calls take no more of it each time."""
 
 import numpy as np
 import pytest
@@ -6,18 +6,20 @@ from support.resident_memory import resident_bytes
 
 from sk_digits import DigitANN
 
+pytestmark = pytest.mark.slow
+
 WIDE = {"hidden_layer_sizes": (1000,), "max_epochs": 1, "random_state": 0}  # 0.3 MB of weights
 
 
 @pytest.fixture
 def data(digits):
-    """Give 100 rows."""
+    """Return 100 digits and their labels."""
     return digits[0][:100], digits[1][:100]
 
 
 def growth(call, n_calls):
-    """Give the bytes a call by which this process grows, in the median of five parts."""
-    for _ in range(n_calls // 2):  # what is made but once, and pools that fill
+    """Return the bytes by which this process grows with each call, the median of five parts."""
+    for _ in range(n_calls // 2):  # what is made once, and pools that fill
         call()
     sizes = []
     for _ in range(6):
@@ -30,20 +32,20 @@ def growth(call, n_calls):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("params", [{}, {"augmentation": "elastic", "batch_norm": True}], ids=str)
 def test_trainings_take_no_more_memory_each_time(data, method, params):
-    """A fit leaves less than a tenth of its weights behind."""
+    """A training keeps less than a tenth of the size of its weights."""
     ann = DigitANN(**WIDE, **params)
     classes = {"classes": range(10)} if method == "partial_fit" else {}
     assert growth(lambda: getattr(ann, method)(*data, **classes), 40) < 30_000
 
 
 def test_predictions_take_no_more_memory_each_time(digits):
-    """A prediction leaves less than a tenth of its probabilities, 70 KB, behind."""
+    """A prediction keeps less than a tenth of the size of its probabilities, 70 KB."""
     ann = DigitANN(**WIDE).fit(*digits)
     assert growth(lambda: ann.predict_proba(digits[0]), 100) < 7_000
 
 
 def test_failed_calls_take_no_more_memory_each_time(data):
-    """Neither do trainings and predictions that fail."""
+    """Trainings and predictions that fail keep less than a tenth of the weights' size."""
     X, y = data
     ann = DigitANN(**WIDE).fit(X, y)
 
@@ -59,7 +61,7 @@ def test_failed_calls_take_no_more_memory_each_time(data):
 
 
 def test_the_measure_sees_what_is_kept(digits, data):
-    """Were each fitted classifier, or each result, kept, it would be seen."""
+    """The measure sees classifiers and results that are kept on purpose."""
     kept = [DigitANN(**WIDE).fit(*data)]
     assert growth(lambda: kept.append(kept[0].predict_proba(digits[0])), 100) > 50_000
     assert growth(lambda: kept.append(DigitANN(**WIDE).fit(*data)), 40) > 200_000

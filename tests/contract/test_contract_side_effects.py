@@ -1,4 +1,4 @@
-"""The contract on side effects: what is global is as it was, after success and any failure."""
+"""The contract on side effects: global state is as before after success and after any failure."""
 
 import errno
 import os
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
+from support.classifiers import EVERYTHING, TINY
 from support.contract import state_of, world
 
 from sk_digits import (
@@ -20,13 +21,12 @@ from sk_digits import (
 )
 from sk_digits._network.mlp import MLP
 
-TINY = {"hidden_layer_sizes": (8,), "max_epochs": 2, "random_state": 0}
 PREDICTIONS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 
 
 @pytest.fixture
 def strange_world():
-    """Set everything global to what is not its default: nobody may put the default back."""
+    """Set global state to other values than the defaults, which no call may restore."""
     before = world()
     with warnings.catch_warnings(), np.errstate(under="raise"), torch.no_grad():
         warnings.filterwarnings("ignore", message="a filter of the user's")
@@ -47,13 +47,13 @@ def strange_world():
 
 @pytest.fixture
 def data(digits):
-    """Give 100 rows."""
+    """Return 100 digits and their labels."""
     return digits[0][:100], digits[1][:100]
 
 
 @pytest.fixture(scope="module")
 def fitted(digits):
-    """Give a fitted classifier, which no test may change."""
+    """Return a fitted classifier, which no test may change."""
     return DigitANN(**TINY, batch_norm=True, dropout=0.2).fit(*digits)
 
 
@@ -69,29 +69,29 @@ class Fails(Callback):
             raise self.error
 
     def on_train_begin(self, net, **kwargs):
-        """Before the first epoch."""
+        """Fail before the first epoch."""
         self._fail("on_train_begin")
 
     def on_batch_begin(self, net, **kwargs):
-        """Before a step."""
+        """Fail before a step."""
         self._fail("on_batch_begin")
 
     def on_grad_computed(self, net, **kwargs):
-        """Within a step."""
+        """Fail within a step."""
         self._fail("on_grad_computed")
 
     def on_epoch_end(self, net, **kwargs):
-        """Between epochs."""
+        """Fail between epochs."""
         self._fail("on_epoch_end")
 
 
 def failing(hook, error):
-    """Give parameters with which a callback fails."""
+    """Return parameters with a callback that fails."""
     return {"callbacks": [Fails(hook, error("mine"))]}
 
 
 def bad_x(X, y):
-    """Put a NaN in."""
+    """Return the rows with a NaN in them."""
     X = X.copy()
     X[3, 3] = np.nan
     return X, y
@@ -99,7 +99,7 @@ def bad_x(X, y):
 
 FEATURES = {
     "plain": {},
-    "all": {"dropout": 0.2, "batch_norm": True, "augmentation": "affine", "early_stopping": True},
+    "all": EVERYTHING,
     "bfloat16": {"precision": "bfloat16", "augmentation": "elastic"},
     "entropy": {"random_state": None, "class_weight": "balanced"},
 }
@@ -108,11 +108,11 @@ FEATURES = {
 @pytest.mark.parametrize("params", FEATURES.values(), ids=FEATURES)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_trainings_that_succeed_leave_the_world_alone(data, strange_world, method, params):
-    """Of fit and partial_fit, with all that they can do, and of the predictions of the net."""
+    """fit, partial_fit and predictions of the net leave global state as it was."""
     X, y = data
     ann = getattr(DigitANN(**TINY | params), method)(X, y, **_classes(method))
     assert world() == strange_world
-    ann.net_.predict(X)  # by skorch's own way, with a DataLoader
+    ann.net_.predict(X)  # as skorch does it, with a DataLoader
     assert world() == strange_world
 
 
@@ -144,7 +144,7 @@ TRAINING_FAILURES = {
 @pytest.mark.parametrize("failure", TRAINING_FAILURES)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_trainings_that_fail_leave_the_world_alone(data, strange_world, method, failure):
-    """Whatever is raised, and wherever: the world is as before, and the classifier unfitted."""
+    """A training that fails leaves global state and the classifier as they were."""
     params, spoil, error, message = TRAINING_FAILURES[failure]
     X, y = (spoil or (lambda X, y: (X, y)))(*data)
     ann = DigitANN(**TINY | params)
@@ -166,7 +166,7 @@ def test_trainings_that_fail_leave_the_world_alone(data, strange_world, method, 
 def test_errors_within_the_network_leave_the_world_alone(
     data, fitted, strange_world, monkeypatch, method, precision, error
 ):
-    """No memory, or Ctrl-C, in the middle of a forward pass, under autocast too."""
+    """So does an error within a forward pass, under autocast too."""
 
     def fail(self, x):
         raise error("mine")
@@ -198,7 +198,7 @@ PREDICTION_FAILURES = {
 def test_predictions_leave_the_world_and_the_classifier_alone(
     data, fitted, strange_world, method, failure
 ):
-    """Of good rows and of bad ones."""
+    """Predictions of good and of bad rows change neither."""
     state = state_of(fitted)
     if failure is None:
         assert len(getattr(fitted, method)(data[0])) == 100
@@ -211,7 +211,7 @@ def test_predictions_leave_the_world_and_the_classifier_alone(
 
 
 def test_score_leaves_the_world_and_the_classifier_alone(data, fitted, strange_world):
-    """With good labels and with labels of another length."""
+    """score changes neither, with good labels and with labels of another length."""
     state = state_of(fitted)
     assert 0 <= fitted.score(*data) <= 1
     with pytest.raises(ValueError, match="inconsistent"):
@@ -221,7 +221,7 @@ def test_score_leaves_the_world_and_the_classifier_alone(data, fitted, strange_w
 
 
 def raising(error):
-    """Give a function that raises."""
+    """Return a function that raises the error."""
 
     def fail(*args, **kwargs):
         raise error
@@ -236,7 +236,7 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 def test_saving_leaves_the_world_and_the_model_alone(
     fitted, strange_world, tmp_path, monkeypatch, error
 ):
-    """Saved, or the disk is full, or it is stopped: model, old file and world are as before."""
+    """After success, on a full disk and after Ctrl-C, the model and global state are as before."""
     path = tmp_path / "model.skops"
     path.write_bytes(b"the old file")
     state = state_of(fitted)
@@ -254,7 +254,7 @@ def test_saving_leaves_the_world_and_the_model_alone(
 
 
 def test_what_cannot_be_saved_leaves_the_world_alone(fitted, strange_world, tmp_path):
-    """Another type, an unfitted model, metadata that are none, a folder that is not there."""
+    """A failed save leaves global state as it was, and no file."""
     calls = [
         (TypeError, "model files take", ("no model", tmp_path / "a")),
         (ValueError, "not fitted", (DigitANN(), tmp_path / "a")),
@@ -282,7 +282,7 @@ LOADING_FAILURES = {
 def test_loading_leaves_the_world_alone(
     honest_model_file, strange_world, tmp_path, digits, failure
 ):
-    """Of an honest file and of damaged ones; what is loaded computes as it did."""
+    """Loading a good or a damaged file leaves global state as it was."""
     path = tmp_path / "model.skops"
     if failure is None:
         path.write_bytes(honest_model_file)
@@ -299,7 +299,7 @@ def test_loading_leaves_the_world_alone(
 def test_errors_in_loading_leave_the_world_alone(
     honest_model_file, strange_world, tmp_path, monkeypatch, error
 ):
-    """No memory for the weights, or Ctrl-C while they are copied, and a file that is not there."""
+    """A missing file, missing memory and Ctrl-C while loading leave global state as it was."""
     path = tmp_path / "model.skops"
     with pytest.raises(FileNotFoundError, match="model"):
         load_model(path)
@@ -311,7 +311,7 @@ def test_errors_in_loading_leave_the_world_alone(
 
 
 def picture():
-    """Draw a 1."""
+    """Return a picture of a 1."""
     image = np.full((60, 60), 230, dtype=np.uint8)
     image[15:45, 27:33] = 20
     return image
@@ -330,7 +330,7 @@ PICTURES = {
 
 @pytest.mark.parametrize("case", PICTURES)
 def test_pictures_leave_the_world_alone(strange_world, case):
-    """DigitImageNormalizer.transform of a digit, and of all that is none."""
+    """DigitImageNormalizer leaves global state as it was, with digits and with bad input."""
     make, error, message = PICTURES[case]
     normalizer = DigitImageNormalizer()
     before = dict(vars(normalizer))
@@ -345,7 +345,7 @@ def test_pictures_leave_the_world_alone(strange_world, case):
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 def test_errors_within_pictures_leave_the_world_alone(strange_world, tmp_path, monkeypatch, error):
-    """No memory, or Ctrl-C, while Pillow decodes a file: filters too are put back."""
+    """So does an error while Pillow decodes a file, also the warning filters."""
     from PIL import Image, PngImagePlugin
 
     path = tmp_path / "1.png"
@@ -357,7 +357,7 @@ def test_errors_within_pictures_leave_the_world_alone(strange_world, tmp_path, m
 
 
 def test_whole_pipelines_leave_the_world_alone(data, strange_world):
-    """The recipe: fit, predict and score, through the scaler."""
+    """fit, predict and score of the recipe leave global state as it was."""
     X, y = (data[0] * 255).astype(np.uint8), data[1]
     model = make_digit_pipeline(hidden_layer_sizes=(8,), max_epochs=1, random_state=0)
     model.fit(X, y).predict(X)

@@ -1,4 +1,4 @@
-"""The contract on threads: what may be called from several at once, and what it then gives."""
+"""The contract on threads: what several may call at once, and what it then returns."""
 
 import os
 import subprocess
@@ -12,18 +12,18 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from skorch.callbacks import Callback
+from support.classifiers import EVERYTHING, TINY
 from support.contract import sha256_of, state_of, world
 
 from sk_digits import DigitANN, DigitImageNormalizer, PixelScaler
 
 N_THREADS = 8
 N_CALLS = 2_000  # in each thread
-SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
 
 
 @pytest.fixture(autouse=True)
 def eager_switches():
-    """Let threads take turns 10 times as often as they do."""
+    """Let threads take turns 10 times as often as usual."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(5e-4)
     yield
@@ -32,13 +32,13 @@ def eager_switches():
 
 @pytest.fixture(scope="module")
 def ann(digits):
-    """Give a classifier with everything that training mode would change in predictions."""
+    """Return a classifier with every feature that is different in training mode."""
     params = {"dropout": 0.5, "batch_norm": True, "augmentation": "affine"}
-    return DigitANN(**SMALL, **params).fit(*digits)
+    return DigitANN(**TINY, **params).fit(*digits)
 
 
 def in_threads(call, n_threads, n_calls):
-    """Call with the number of the thread, all threads at once; give each thread's results."""
+    """Call with the number of the thread in all threads at once; return each thread's results."""
     barrier = threading.Barrier(n_threads)
 
     def work(i):
@@ -58,9 +58,10 @@ CALLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", CALLS)
 def test_calls_from_eight_threads_equal_serial_ones(digits, ann, method):
-    """16,000 calls, each thread's on rows of its own: the same bits, and nothing is changed."""
+    """16,000 calls from 8 threads return the same bits as serial ones and change nothing."""
     parts = [[a[4 * i : 4 * i + 4] for a in digits] for i in range(N_THREADS)]
     serial = [CALLS[method](ann, *part) for part in parts]
     state, before = state_of(ann), world()
@@ -73,14 +74,14 @@ def test_calls_from_eight_threads_equal_serial_ones(digits, ann, method):
 
 
 def test_whole_pipelines_predict_in_threads(digits, tmp_path):
-    """From image files to labels, arrays read by others meanwhile: no thread disturbs another."""
+    """Pipelines that read image files in several threads return the same bits as serially."""
     images = (digits[0][:N_THREADS].reshape(-1, 8, 8) * 255).astype(np.uint8)
     for i, image in enumerate(images):
         Image.fromarray(np.kron(image, np.ones((5, 5), np.uint8))).save(tmp_path / f"{i}.png")
     paths = [tmp_path / f"{i}.png" for i in range(N_THREADS)]
     normalizer = DigitImageNormalizer(on_blank="zeros")
     rows = normalizer.transform(paths)
-    ann = DigitANN(**SMALL)
+    ann = DigitANN(**TINY)
     model = Pipeline([("image", normalizer), ("scaler", PixelScaler()), ("ann", ann)])
     model.fit(paths, np.arange(N_THREADS))
     tail = model[1:]
@@ -98,28 +99,23 @@ def test_whole_pipelines_predict_in_threads(digits, tmp_path):
     assert world() == before
 
 
-EVERYTHING = {
-    "dropout": 0.3,
-    "batch_norm": True,
-    "label_smoothing": 0.1,
-    "augmentation": "elastic",
-    "early_stopping": True,
-    "class_weight": "balanced",
-}
-
-
 @pytest.mark.parametrize(
     "params",
-    [{}, {"augmentation": "affine"}, {"precision": "bfloat16", "dropout": 0.3}, EVERYTHING],
+    [
+        {},
+        {"augmentation": "affine"},
+        {"precision": "bfloat16", "dropout": 0.3},
+        EVERYTHING | {"class_weight": "balanced"},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_fits_in_threads_equal_fits_in_sequence(digits, params, method):
-    """Four seeds at once give the SHA-256 of weights that they give one after the other."""
+    """Fits of four seeds in four threads give the SHA-256 of fits in sequence."""
     X, y = (a[:500] for a in digits)
 
     def train(seed):
-        ann = DigitANN(**SMALL | params | {"random_state": seed})
+        ann = DigitANN(**TINY | params | {"random_state": seed})
         if method == "fit":
             ann.fit(X, y)
         else:
@@ -141,15 +137,15 @@ class AtEpochEnd(Callback):
         self.function = function
 
     def on_epoch_end(self, net, **kwargs):
-        """Call it."""
+        """Call the function."""
         self.function()
 
 
 @pytest.mark.parametrize("method", ["partial_fit", "warm start"])
 def test_predictions_while_it_trains_on_are_those_of_before(digits, method):
-    """What goes on from a fit trains a copy: other threads see the old weights until it is done."""
+    """Training that continues changes a copy; other threads use the old weights meanwhile."""
     X, y = digits
-    ann = DigitANN(**SMALL, warm_start=True).fit(X, y)
+    ann = DigitANN(**TINY, warm_start=True).fit(X, y)
     before, seen = ann.predict_proba(X), []
     with ThreadPoolExecutor(1) as pool:
         ann.callbacks = [
@@ -165,7 +161,7 @@ def test_predictions_while_it_trains_on_are_those_of_before(digits, method):
 def test_predictions_go_on_with_the_old_fit_until_the_new_one_succeeds(digits):
     """While a new fit trains, other threads predict with the weights of the previous fit."""
     X, y = digits
-    ann = DigitANN(**SMALL).fit(X, y)
+    ann = DigitANN(**TINY).fit(X, y)
     old, seen = ann.predict_proba(X), []
     with ThreadPoolExecutor(1) as pool:
         proba = AtEpochEnd(lambda: seen.append(pool.submit(ann.predict_proba, X).result()))
@@ -177,9 +173,9 @@ def test_predictions_go_on_with_the_old_fit_until_the_new_one_succeeds(digits):
 
 
 def test_predictions_go_on_while_partial_fits_succeed_and_fail(digits):
-    """Each prediction is one of a state between two calls, whole; none fails."""
+    """Each prediction belongs to one state between two calls, and none fails."""
     X, y = (a[:200] for a in digits)
-    ann = DigitANN(**SMALL).fit(X, y)
+    ann = DigitANN(**TINY).fit(X, y)
     known, seen, is_over = [ann.predict_proba(X[:20]).tobytes()], set(), threading.Event()
 
     def predict():
@@ -200,25 +196,25 @@ def test_predictions_go_on_while_partial_fits_succeed_and_fail(digits):
 
 
 class Planned:
-    """A dask collection that predicts, in another thread, when it is computed."""
+    """A dask collection that predicts in another thread when it is computed."""
 
     def __init__(self, model, X):
         self.model = model
         self.X = X
 
     def __dask_graph__(self):
-        """Tell that it is one."""
+        """Return a graph, as collections do."""
         return {}
 
     def compute(self):
-        """Predict."""
+        """Return the probabilities."""
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(self.model.predict_proba, self.X).result(timeout=10)
 
 
-@pytest.mark.parametrize("final", [DigitANN(**SMALL), PixelScaler()])
+@pytest.mark.parametrize("final", [DigitANN(**TINY), PixelScaler()])
 def test_rows_that_other_threads_compute_lock_nothing(digits, ann, final):
-    """Predictions of one model, not computed yet, are the features of another one."""
+    """Features may be predictions that are not yet computed."""
     proba = ann.predict_proba(digits[0])
     final = clone(final).fit(Planned(ann, digits[0]), digits[1])
     method = final.predict if isinstance(final, DigitANN) else final.transform
@@ -229,7 +225,7 @@ FORKS = """
 import os, threading, warnings
 import numpy as np
 from sk_digits import DigitANN
-warnings.simplefilter("ignore")  # Python tells that threads and forks do not go together
+warnings.simplefilter("ignore")  # Python warns of forks in processes with threads
 X = np.random.default_rng(0).random((20, 4), dtype=np.float32)
 ann = DigitANN((2,), max_epochs=1, random_state=0).fit(X, np.arange(20) % 2)
 expected = ann.predict(X).tolist()
@@ -251,8 +247,9 @@ for thread in threads:
 """
 
 
+@pytest.mark.slow
 def test_a_process_forked_while_threads_predict_can_predict():
-    """No child inherits a lock that a thread of its parent held."""
+    """A forked process inherits no lock that a thread of its parent held."""
     result = subprocess.run([sys.executable, "-c", FORKS], check=False, timeout=60)
     assert result.returncode == 0
 

@@ -1,7 +1,7 @@
-"""Anything at all, 20,000 times: a right answer, or an error that names the argument.
+"""20,000 generated inputs of any kind give a right answer, or an error that names the argument.
 
-`pytest tests/test_generated_inputs.py --hypothesis-profile=hunt` tries ten times as many others, at
-random.
+`pytest tests/contract/test_generated_inputs.py --hypothesis-profile=hunt` tries ten times as many
+others at random.
 """
 
 import copy
@@ -15,8 +15,16 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
+from support.classifiers import TINIEST
 from support.input_cases import WIDTH, Given, numbers, tables
-from support.input_laws import attempt, bits_of, check_error, check_probabilities, judge, state_of
+from support.input_laws import (
+    attempt,
+    attributes_of,
+    bits_of,
+    check_error,
+    check_probabilities,
+    judge,
+)
 from support.label_cases import classes_of, labels, plain_labels, weights
 from support.parameter_cases import NORMALIZER, PARAMETERS, SCALER, WARP, parameters
 from support.picture_cases import FLAWED_LISTS, IDX_NAMES, LISTS, idx_files, pictures
@@ -31,16 +39,15 @@ from sk_digits import (
 )
 from sk_digits.datasets import fetch_mnist
 
-# Of making the inputs; what the calls themselves warn of is an error, unless it is known.
-pytestmark = pytest.mark.filterwarnings("ignore")
+# Making the inputs may warn; unknown warnings of the calls themselves are errors.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-TINY = {"hidden_layer_sizes": (3,), "max_epochs": 1, "random_state": 0}
 VARIANTS = [{}, {"batch_size": 4}, {"batch_norm": True}, {"class_weight": "balanced"}]
 PLANNED = {}
 
 
 def generated(n_inputs):
-    """Run a test on so many generated inputs, each of which it draws, and count them."""
+    """Run a test on this number of generated inputs, each of which it draws, and count them."""
 
     def decorate(test):
         PLANNED[test.__name__] = n_inputs
@@ -60,42 +67,42 @@ def generated(n_inputs):
             draw_and_count()
             assert len(done) >= n_inputs
 
-        del run.__wrapped__  # whose arguments pytest would take for fixtures
+        del run.__wrapped__  # else pytest takes its arguments for fixtures
         return run
 
     return decorate
 
 
 def test_there_are_at_least_twenty_thousand_inputs():
-    """Each test below counts its own, and these numbers are what it counts to."""
+    """The tests below, each of which counts its inputs, have 20,000 or more."""
     assert sum(PLANNED.values()) >= 20_000
 
 
 @functools.cache
 def fitted(dtype="float32", names=("five", "seven", "ten"), **params):
-    """Give a classifier that has seen 12 rows. Do not change it."""
+    """Return a classifier fitted to 12 rows, which no test may change."""
     X = numbers(0, 12, whole=False).astype(dtype)
-    return DigitANN(**TINY | params).fit(X, np.array(names)[np.arange(12) % len(names)])
+    return DigitANN(**TINIEST | params).fit(X, np.array(names)[np.arange(12) % len(names)])
 
 
 def one_of(draw, *values):
-    """Draw one of some values."""
+    """Draw one of the values."""
     return values[draw(st.integers(0, len(values) - 1))]
 
 
 @generated(2300)
 def test_fit_takes_what_is_sound_and_names_what_is_not(draw):
-    """Features, labels and weights in any form: the net of their plain form, or an error."""
+    """fit takes features, labels and weights in any form, or names the argument that is wrong."""
     X, n = draw(tables())
     y, weight = draw(labels(n)), draw(weights(n))
-    params = TINY | one_of(draw, *VARIANTS)
+    params = TINIEST | one_of(draw, *VARIANTS)
     ann = copy.deepcopy(one_of(draw, DigitANN(), DigitANN(), fitted())).set_params(**params)
-    before, bits = state_of(ann), [bits_of(argument.value) for argument in (X, y, weight)]
+    before, bits = attributes_of(ann), [bits_of(argument.value) for argument in (X, y, weight)]
     arguments = {"X": X, "y": y, "sample_weight": weight}
     is_taken = judge(attempt(ann.fit, X.value, y.value, weight.value), arguments)
     assert [bits_of(argument.value) for argument in (X, y, weight)] == bits
     if not is_taken:
-        assert state_of(ann) == before
+        assert attributes_of(ann) == before
         return
     kept = weight.plain > 0
     assert ann.classes_.tolist() == np.unique(plain_labels(y.value)[kept]).tolist()
@@ -107,7 +114,7 @@ def test_fit_takes_what_is_sound_and_names_what_is_not(draw):
 
 @generated(1300)
 def test_partial_fit_takes_what_is_sound_and_names_what_is_not(draw):
-    """The same of a first chunk, with the classes that will come, and of a later one."""
+    """So does partial_fit, for a first chunk with its classes and for a later one."""
     X, n = draw(tables())
     y, weight = draw(labels(n)), draw(weights(n))
     is_first = draw(st.booleans())
@@ -121,16 +128,16 @@ def test_partial_fit_takes_what_is_sound_and_names_what_is_not(draw):
     if y.sound and not set(plain_labels(y.value).tolist()) <= set(known.tolist()):
         y = y._replace(sound=False)
         culprits = ("classes",)
-    params = TINY | one_of(draw, *VARIANTS)
+    params = TINIEST | one_of(draw, *VARIANTS)
     if not is_first:
         params.pop("batch_norm", None)
     start = DigitANN() if is_first else fitted(names=(0, 1, 2))
     ann = copy.deepcopy(start).set_params(**params)
-    before = state_of(ann)
+    before = attributes_of(ann)
     arguments = {"X": X, "y": y, "classes": classes, "sample_weight": weight}
     outcome = attempt(ann.partial_fit, X.value, y.value, classes.value, weight.value)
     if not judge(outcome, arguments, culprits):
-        assert state_of(ann) == before
+        assert attributes_of(ann) == before
         return
     assert ann.classes_.tolist() == known.tolist()
     reference = copy.deepcopy(start).set_params(**params)
@@ -144,7 +151,7 @@ METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 
 @generated(5000)
 def test_predictions_of_what_is_sound_are_those_of_its_plain_form(draw):
-    """Every method that predicts; it changes nothing and refuses what it cannot read."""
+    """Predictions are those of the plain array, or the error names X; nothing changes."""
     X, _ = draw(tables(width=one_of(draw, WIDTH, WIDTH, WIDTH, WIDTH, 4, 12)))
     if X.plain is not None and X.plain.shape[1] != WIDTH:
         X = X._replace(sound=False)
@@ -157,10 +164,10 @@ def test_predictions_of_what_is_sound_are_those_of_its_plain_form(draw):
         fitted(batch_norm=True),
         DigitANN(),
     )
-    before, bits = state_of(ann), bits_of(X.value)
+    before, bits = attributes_of(ann), bits_of(X.value)
     method = one_of(draw, *METHODS)
     outcome = attempt(getattr(ann, method), X.value)
-    assert (state_of(ann), bits_of(X.value)) == (before, bits)
+    assert (attributes_of(ann), bits_of(X.value)) == (before, bits)
     if not hasattr(ann, "net_"):
         assert isinstance(outcome.error, NotFittedError)
     elif judge(outcome, {"X": X}):
@@ -176,16 +183,16 @@ def test_predictions_of_what_is_sound_are_those_of_its_plain_form(draw):
 
 @generated(1500)
 def test_score_is_the_share_of_right_labels_by_weight(draw):
-    """Or an error that names what cannot be read."""
+    """score is the weighted fraction of right labels, or the error names the argument."""
     X, n = draw(tables())
     y, weight = draw(labels(n)), draw(weights(n))
     ann = one_of(draw, fitted(), fitted(names=(0, 1, 2)), fitted(names=(False, True)))
     if y.sound and (plain_labels(y.value).dtype.kind in "UOT") != (ann.classes_.dtype.kind == "U"):
-        y = y._replace(sound=None)  # text is no number, and scikit-learn does not compare the two
-    before = state_of(ann)
+        y = y._replace(sound=None)  # scikit-learn does not compare strings with numbers
+    before = attributes_of(ann)
     arguments = {"X": X, "y": y, "sample_weight": weight}
     outcome = attempt(ann.score, X.value, y.value, weight.value)
-    assert state_of(ann) == before
+    assert attributes_of(ann) == before
     if judge(outcome, arguments):
         right = ann.predict(X.plain) == plain_labels(y.value)
         share = weight.plain / weight.plain.max()
@@ -197,13 +204,13 @@ ROWS, TARGETS = numbers(1, 12, whole=False).astype(np.float32), np.arange(12) % 
 
 @generated(3500)
 def test_parameters_are_taken_or_named(draw):
-    """Every parameter, every type and range, also two at a time, in both ways to train."""
+    """Each parameter, alone or with another, is taken or named in the error."""
     chosen = dict(draw(parameters(PARAMETERS)) for _ in range(draw(st.integers(1, 2))))
     if chosen.keys() & {"augmentation"} and "image_shape" not in chosen:
         chosen["image_shape"] = Given((2, 4))
-    params = TINY | {name: given.value for name, given in chosen.items()}
+    params = TINIEST | {name: given.value for name, given in chosen.items()}
     ann = DigitANN(**params)
-    before = state_of(ann)
+    before = attributes_of(ann)
     if draw(st.booleans()):
         outcome = attempt(ann.fit, ROWS, TARGETS)
     else:
@@ -212,12 +219,12 @@ def test_parameters_are_taken_or_named(draw):
         check_probabilities(ann, ROWS)
         assert ann.get_params() == DigitANN(**params).get_params()
     else:
-        assert state_of(ann) == before
+        assert attributes_of(ann) == before
 
 
 @generated(1500)
 def test_set_params_sets_all_or_nothing(draw):
-    """A name that is not known changes nothing, whatever else was to be set, also in a pipeline."""
+    """An unknown name changes nothing, whatever else was to be set."""
     names = ["lr", "dropout", "augmentation", "augmentation__rotation", "augmentation__p"]
     names += [
         "bogus",
@@ -232,7 +239,7 @@ def test_set_params_sets_all_or_nothing(draw):
     chosen = [one_of(draw, *names) for _ in range(draw(st.integers(1, 4)))]
     warp = one_of(draw, None, "affine", RandomWarp(shear=0.5))
     ann = copy.deepcopy(fitted()).set_params(augmentation=warp)
-    before = state_of(ann)
+    before = attributes_of(ann)
     changes = {name: draw(st.integers(0, 9)) for name in chosen}
     if "augmentation" in changes:
         changes["augmentation"] = RandomWarp(elastic=0.5)
@@ -245,30 +252,30 @@ def test_set_params_sets_all_or_nothing(draw):
         assert outcome.answer is ann
         assert {name: ann.get_params()[name] for name in changes} == changes
     else:
-        assert state_of(ann) == before
+        assert attributes_of(ann) == before
 
 
 @generated(700)
 def test_warps_are_checked_by_name(draw):
-    """Every parameter of RandomWarp, by itself and inside of a classifier."""
+    """Each parameter of RandomWarp is checked, alone and within a classifier."""
     name, value = draw(parameters(WARP))
     warp = RandomWarp(elastic=0.1).set_params(**{name: value.value})
-    ann = DigitANN(**TINY, augmentation=warp, image_shape=(2, 4))
-    before = state_of(ann)
+    ann = DigitANN(**TINIEST, augmentation=warp, image_shape=(2, 4))
+    before = attributes_of(ann)
     if not judge(attempt(ann.fit, ROWS, TARGETS), {name: value}):
-        assert state_of(ann) == before
+        assert attributes_of(ann) == before
         with pytest.raises(ValueError, match=f"'{name}' parameter of RandomWarp must be"):
             warp.check()
 
 
 def smallest_maximum(magnitude):
-    """Give what PixelScaler is documented to learn."""
+    """Return the maximum that PixelScaler is documented to learn."""
     return next((m for m in (1, 16, 255, 65535) if magnitude <= m), magnitude)
 
 
 @generated(3000)
 def test_scaler_divides_what_is_sound_and_names_what_is_not(draw):
-    """fit, partial_fit, transform and inverse_transform, with features in any form."""
+    """PixelScaler takes features in any form, or names the argument that is wrong."""
     width = one_of(draw, WIDTH, WIDTH, WIDTH, 4)
     X, _ = draw(tables(width=width))
     name, value = draw(parameters(SCALER)) if draw(st.booleans()) else ("pixel_max", Given("auto"))
@@ -280,12 +287,12 @@ def test_scaler_divides_what_is_sound_and_names_what_is_not(draw):
         if X.plain is not None and width != WIDTH:
             chosen["X"] = X._replace(sound=False)
     if method == "inverse_transform" and X.kind == "frame, mixed names":
-        return  # names are not looked at, for transform has dropped them
-    before, bits = state_of(scaler), bits_of(X.value)
+        return  # it does not read names, for transform has dropped them
+    before, bits = attributes_of(scaler), bits_of(X.value)
     outcome = attempt(getattr(scaler, method), X.value)
     assert bits_of(X.value) == bits
     if not judge(outcome, chosen):
-        assert state_of(scaler) == before
+        assert attributes_of(scaler) == before
         return
     if scaler.pixel_max == "auto":
         assert scaler.pixel_max_ == smallest_maximum(X.plain.max(initial=0))
@@ -300,10 +307,10 @@ def test_scaler_divides_what_is_sound_and_names_what_is_not(draw):
 
 @generated(500)
 def test_pipeline_takes_what_is_sound_and_names_what_is_not(draw):
-    """Raw pixels in any form, as the recipe's pipeline gets them."""
+    """The recipe's pipeline takes pixels in any form, or names the argument that is wrong."""
     X, n = draw(tables())
     y, weight = draw(labels(n)), draw(weights(n))
-    recipe = TINY | {"image_shape": (2, 4)}
+    recipe = TINIEST | {"image_shape": (2, 4)}
     arguments = {"X": X, "y": y, "sample_weight": weight}
     pipeline = make_digit_pipeline(**recipe)
     outcome = attempt(pipeline.fit, X.value, y.value, ann__sample_weight=weight.value)
@@ -317,8 +324,8 @@ def test_pipeline_takes_what_is_sound_and_names_what_is_not(draw):
 
 
 @generated(400)
-def test_normalizer_takes_pictures_and_names_what_is_none(draw):
-    """Pictures in any form, alone or with another, give the rows of their plain form."""
+def test_normalizer_takes_pictures_and_names_what_is_not(draw):
+    """Pictures in any form give the rows of plain arrays, or the error names the picture."""
     first, second = draw(pictures()), draw(pictures())
     form = one_of(draw, *LISTS, *FLAWED_LISTS)
     X = {**LISTS, **FLAWED_LISTS}[form](first.value, second.value)
@@ -330,9 +337,9 @@ def test_normalizer_takes_pictures_and_names_what_is_none(draw):
     )
     name, value = draw(parameters(NORMALIZER)) if draw(st.booleans()) else ("ink", Given("auto"))
     normalizer = DigitImageNormalizer().set_params(**{name: value.value})
-    before = state_of(normalizer)
+    before = attributes_of(normalizer)
     outcome = attempt(normalizer.fit_transform, X)
-    assert state_of(normalizer) == before
+    assert attributes_of(normalizer) == before
     chosen = {"X": Given(None, sound=sound), name: value}
     named = name in ("ink", "max_pixels") and value.sound
     if judge(outcome, chosen, ["Image", name] if named else ["Image"]):
@@ -344,7 +351,7 @@ def test_normalizer_takes_pictures_and_names_what_is_none(draw):
 
 @generated(300)
 def test_pages_are_cut_or_named(draw):
-    """segment_digits takes what the normalizer takes as one picture."""
+    """segment_digits takes any form of picture that DigitImageNormalizer takes."""
     page = draw(pictures())
     name, value = draw(parameters({k: NORMALIZER[k] for k in ("ink", "max_pixels")}))
     outcome = attempt(segment_digits, page.value, **{name: value.value})
@@ -354,7 +361,7 @@ def test_pages_are_cut_or_named(draw):
 
 @generated(400)
 def test_files_that_are_not_mnist_are_named(draw):
-    """Whatever stands in the files, and wherever they should be, the error says where."""
+    """Whatever stands in the files of MNIST, the error names the file or the argument."""
     content = draw(idx_files())
     subset, home = (
         one_of(draw, "12k", "all", "10k", None, 5, ["12k"], np.array(["12k", "all"])),

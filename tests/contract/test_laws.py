@@ -1,4 +1,4 @@
-"""What every public object and every module keeps to."""
+"""What every public object and every folder of the package keeps to."""
 
 import ast
 import importlib
@@ -21,13 +21,13 @@ MODULES = (
     "sk_digits.onnx",
 )
 EXEMPT = {
-    "ES01",  # a summary that says all needs no more
-    "SA01",  # not everything has a relative
+    "ES01",  # a summary may say everything
+    "SA01",  # not everything has a relative to see also
 }
 
 
 def public_names(module):
-    """Give the public names of a module, its own or of its __all__."""
+    """Return the public names of a module: those in its __all__, or those that it defines."""
     if hasattr(module, "__all__"):
         return module.__all__
     own = inspect.getmembers(module, lambda it: inspect.isclass(it) or inspect.isfunction(it))
@@ -35,7 +35,7 @@ def public_names(module):
 
 
 def public_objects():
-    """Give classes and functions that users call, by dotted name."""
+    """Return the public classes and functions by dotted name."""
     found = {}
     for module in map(importlib.import_module, MODULES):
         for name in public_names(module):
@@ -45,7 +45,7 @@ def public_objects():
 
 
 def public_members():
-    """Give the methods and properties that public classes define themselves."""
+    """Return the dotted names of the methods and properties that public classes define."""
     return [
         f"{path}.{name}"
         for path, it in public_objects().items()
@@ -59,12 +59,12 @@ def public_members():
 
 
 def has_own_parameters(it):
-    """Tell classes that inherit their parameters, as exceptions do, from the rest."""
+    """Return whether a class or function has parameters that the package defines."""
     return not inspect.isclass(it) or any("__init__" in vars(c) for c in own_classes(it))
 
 
 def own_classes(it):
-    """Give a class and those of its bases that are of this package."""
+    """Return the class and those of its bases that the package defines."""
     return [c for c in it.__mro__ if c.__module__.startswith("sk_digits.")]
 
 
@@ -73,14 +73,14 @@ OBJECTS = public_objects()
 
 @pytest.mark.parametrize("path", OBJECTS)
 def test_public_objects_have_whole_docstrings(path):
-    """Sections, parameters, types and an example stand where numpydoc wants them."""
+    """numpydoc finds nothing wrong with sections, parameters, types and examples."""
     exempt = EXEMPT if has_own_parameters(OBJECTS[path]) else EXEMPT | {"PR01", "PR02"}
     assert [e for e in validate(path)["errors"] if e[0] not in exempt] == []
 
 
 @pytest.mark.parametrize("path", public_members())
 def test_public_methods_have_whole_docstrings(path):
-    """The same, but the example is that of the class."""
+    """numpydoc finds nothing wrong; the example may be that of the class."""
     assert [e for e in validate(path)["errors"] if e[0] not in EXEMPT | {"EX01"}] == []
 
 
@@ -89,26 +89,38 @@ WITH_DEFAULTS = [path for path, it in OBJECTS.items() if has_own_parameters(it)]
 
 @pytest.mark.parametrize("path", WITH_DEFAULTS)
 def test_documented_defaults_are_those_of_the_signature(path):
-    """``default=`` in the docstring is what the signature has."""
+    """Each ``default=`` in the docstring equals the default in the signature."""
     it = OBJECTS[path]
-    told = {
+    documented = {
         parameter.name: ast.literal_eval(match[1])
         for parameter in NumpyDocString(inspect.getdoc(it))["Parameters"]
         if (match := re.search(r"default=(.*)$", parameter.type))
     }
     signature = inspect.signature(it).parameters.values()
-    assert told == {p.name: p.default for p in signature if p.default is not p.empty}
+    assert documented == {p.name: p.default for p in signature if p.default is not p.empty}
 
 
 def test_the_changelog_begins_with_this_version():
-    """The newest entry is of the version of the package."""
+    """The newest entry of CHANGELOG.md has the version of the package."""
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert newest is not None
     assert newest[1] == sk_digits.__version__
 
 
+FOLDERS = sorted(path.parent for path in Path(sk_digits.__file__).parent.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_folder_says_what_lives_there(folder):
+    """The docstring of its ``__init__`` says what it holds; no folder of modules lacks the file."""
+    tree = ast.parse((folder / "__init__.py").read_text())
+    assert ast.get_docstring(tree)
+    with_modules = {path.parent for path in folder.rglob("*.py")}
+    assert with_modules <= set(FOLDERS)
+
+
 def test_names_without_underscore_are_in_all():
-    """What a public module shows is what it promises."""
+    """A class or function that a public module defines without an underscore is in __all__."""
     for module in map(importlib.import_module, MODULES):
         shown = {
             name
@@ -121,11 +133,11 @@ def test_names_without_underscore_are_in_all():
 
 
 def test_the_api_page_lists_every_public_object():
-    """docs/api.rst has each public name of each public module, and no other."""
+    """docs/api.rst lists each public name of each public module, and no other."""
     page = (ROOT / "docs" / "api.rst").read_text()
     listed = set()
     for part in page.split(".. currentmodule:: ")[1:]:
         module = part.partition("\n")[0]
         listed |= {f"{module}.{name}" for name in re.findall(r"^   (\w+)$", part, flags=re.M)}
-    modules = map(importlib.import_module, (*MODULES, "sk_digits.cluster"))
+    modules = map(importlib.import_module, MODULES)
     assert listed == {f"{m.__name__}.{name}" for m in modules for name in public_names(m)}

@@ -1,4 +1,4 @@
-"""Python code of README and the docs that is no doctest session does what is said of it."""
+"""Python code in README and the docs that is not a doctest does what the text says."""
 
 import re
 import subprocess
@@ -10,37 +10,36 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
+from support.classifiers import TINY
 
 from sk_digits import load_model, make_digit_pipeline, save_model
-from sk_digits.datasets import load_digits_28
 
 ROOT = Path(__file__).parents[2]
-TINY = {"hidden_layer_sizes": (32,), "max_epochs": 3, "random_state": 0}
 
 
 def blocks(page):
-    """Give the Python code of a page, by the block, without its sessions."""
+    """Return the blocks of Python code of a page that are not doctests."""
     found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
     return [block for block in found if ">>>" not in block]
 
 
 def shorten(code, replacements):
-    """Replace each long word, which occurs once."""
+    """Replace each key, which must occur once, by its value."""
     for long, short in replacements.items():
         assert code.count(long) == 1
         code = code.replace(long, short)
     return code
 
 
-@pytest.fixture
-def drawn_pipeline():
-    """Give a pipeline that is fitted to the bundled digits, and these."""
-    X, y = load_digits_28(return_X_y=True)
-    return make_digit_pipeline(**TINY).fit(X, y), X, y
+@pytest.fixture(scope="module")
+def drawn_pipeline(digits_28):
+    """Return a pipeline that is fitted to the bundled digits, and these."""
+    X, y = digits_28
+    return make_digit_pipeline(**TINY | {"hidden_layer_sizes": (32,)}).fit(X, y), X, y
 
 
 def test_all_code_is_tested_here():
-    """Each page with code of this kind has a test below; only Ray's block is not run."""
+    """Each page with such code has a test below; only the block about Ray is not run."""
     pages = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
     numbers = {page: len(blocks(page)) for page in pages if blocks(page)}
     assert numbers == {
@@ -52,7 +51,7 @@ def test_all_code_is_tested_here():
 
 
 def test_readme_reads_own_digits(drawn_pipeline, tmp_path, monkeypatch):
-    """Pictures of a 3 and a 7, in black on white, are read by the pipeline and by its file."""
+    """README's pipeline and its model file read pictures of a 3 and a 7."""
     read, _ = blocks("README.md")
     pipeline, X, y = drawn_pipeline
     monkeypatch.chdir(tmp_path)
@@ -65,9 +64,8 @@ def test_readme_reads_own_digits(drawn_pipeline, tmp_path, monkeypatch):
     assert load_model("reader.skops").predict(["seven.png"]) == 7
 
 
-@pytest.mark.mnist
 def test_readme_searches_and_cross_validates(mnist_home, capsys):
-    """README's grid search and cross-validation print accuracies far above chance on MNIST."""
+    """README's grid search and cross-validation reach accuracies far above chance on MNIST."""
     names: dict = {}
     exec(shorten(blocks("README.md")[1], {"max_epochs=60": "max_epochs=1"}), names)
     assert set(names["search"].best_params_) == {"ann__hidden_layer_sizes"}
@@ -78,7 +76,7 @@ def test_readme_searches_and_cross_validates(mnist_home, capsys):
 
 
 def test_searches(capsys):
-    """docs/searching.md does what it says, with shorter trainings."""
+    """The searches in docs/searching.md run, with shorter trainings."""
     code = shorten(
         "\n".join(blocks("docs/searching.md")),
         {"max_epochs=30": "max_epochs=3", "=8,": "=1,", "=32,": "=4,"},
@@ -91,8 +89,9 @@ def test_searches(capsys):
     assert 0 < names["random_search"].best_params_["ann__augmentation__rotation"] < 30
 
 
+@pytest.mark.slow
 def test_a_search_on_a_cluster(tmp_path):
-    """The script runs as a program, shows the dashboard's address, and asks for the versions."""
+    """The script runs as a program, shows the dashboard's address, and checks the versions."""
     script, versions, *_ = blocks("docs/cluster.md")
     fit = "search.fit(X, y)\n"
     shorter = {
@@ -111,7 +110,7 @@ def test_a_search_on_a_cluster(tmp_path):
 
 
 def test_chunks(drawn_pipeline):
-    """The loop over chunks learns the digits."""
+    """The loop over chunks in docs/cluster.md learns the digits."""
     _, X, y = drawn_pipeline
     names = {
         "rows": X,
@@ -125,7 +124,7 @@ def test_chunks(drawn_pipeline):
 
 
 def test_weights_go_to_plain_torch_and_come_back(tmp_path):
-    """The plain module computes the same logits, trains, and its weights come back."""
+    """Weights go to a plain module, are trained there, and come back."""
     leave, train, come_back = blocks("docs/cluster.md")[4:]
     names: dict = {}
 
@@ -154,7 +153,7 @@ def test_weights_go_to_plain_torch_and_come_back(tmp_path):
 
 
 def test_onnx(drawn_pipeline, tmp_path, monkeypatch):
-    """A saved model is exported, and its ONNX file and skl2onnx's give the same labels."""
+    """The ONNX files of docs/onnx.md predict the labels of the pipeline."""
     export, use, convert = blocks("docs/onnx.md")
     pipeline, X, _ = drawn_pipeline
     monkeypatch.chdir(tmp_path)

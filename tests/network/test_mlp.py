@@ -1,23 +1,19 @@
-"""The network's own parts: dropout, batch normalisation, initial weights."""
+"""The parts of the network: dropout, batch normalisation, initial weights."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from support.seeded import seeded
 from torch import nn
 
 from sk_digits._network.hyperparameters import Architecture
 from sk_digits._network.mlp import ACTIVATIONS, MLP, BatchNorm, Dropout
 
 
-def seeded(seed=0):
-    """Give a seeded generator."""
-    return torch.Generator().manual_seed(seed)
-
-
 def make_mlp(sizes=(8, 6), *, seed=0, **changes):
-    """Make a network from 5 features to 3 classes."""
+    """Return a network from 5 features to 3 classes."""
     params = {"activation": "relu", "dropout": 0.0, "batch_norm": False, "dtype": "float32"}
     params |= {"n_features": 5, "hidden_layer_sizes": sizes, "n_outputs": 3}
     return MLP(Architecture(**params | changes), seeded(seed))
@@ -28,7 +24,7 @@ def make_mlp(sizes=(8, 6), *, seed=0, **changes):
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_dropout_keeps_the_mean(p):
-    """A share p becomes 0 and the rest grows by 1 / (1 - p), so that the mean stays."""
+    """A fraction p becomes 0 and the rest grows by 1 / (1 - p), so that the mean stays."""
     x = torch.full((400, 500), 3.0)
     out = Dropout(p, seeded()).train()(x)
     assert (out == 0).double().mean().item() == pytest.approx(p, abs=0.01)
@@ -38,7 +34,7 @@ def test_dropout_keeps_the_mean(p):
 
 
 def test_dropout_is_the_identity_outside_training():
-    """In eval mode nothing is dropped and nothing is drawn."""
+    """In evaluation mode nothing is dropped and no random number is drawn."""
     generator = seeded()
     state = generator.get_state()
     x = torch.randn(4, 5, generator=seeded(1))
@@ -47,7 +43,7 @@ def test_dropout_is_the_identity_outside_training():
 
 
 def test_dropout_draws_from_its_generator_alone():
-    """Equal generators give equal masks, and torch's global one is not touched."""
+    """Equal generators give equal masks, and torch's global generator is not used."""
     x = torch.ones(50, 50)
     before = torch.get_rng_state()
     first, second, other = (Dropout(0.5, seeded(s)).train()(x) for s in (0, 0, 1))
@@ -57,7 +53,7 @@ def test_dropout_draws_from_its_generator_alone():
 
 
 def test_gradients_pass_through_what_dropout_keeps():
-    """The gradient is that of the scaled survivors and 0 elsewhere."""
+    """The gradient is the factor of the kept values, and 0 elsewhere."""
     x = torch.ones(20, 20, requires_grad=True)
     out = Dropout(0.25, seeded()).train()(x)
     out.sum().backward()
@@ -68,7 +64,7 @@ def test_gradients_pass_through_what_dropout_keeps():
 
 
 def test_batch_norm_of_many_rows_is_torchs():
-    """With two rows and more, outputs and running statistics are torch's own."""
+    """With two rows or more, outputs and running statistics equal those of torch's BatchNorm1d."""
     ours, theirs = BatchNorm(6).train(), nn.BatchNorm1d(6).train()
     for n_rows in (2, 7, 100):
         x = torch.randn(n_rows, 6, generator=seeded(n_rows)) * 3 + 1
@@ -78,7 +74,7 @@ def test_batch_norm_of_many_rows_is_torchs():
 
 
 def test_batch_norm_of_one_row_uses_the_running_statistics():
-    """A row alone is normalised as outside training, and the statistics stay."""
+    """A single row is normalised as in evaluation mode and does not change the statistics."""
     layer = BatchNorm(6).train()
     layer(torch.randn(50, 6, generator=seeded()) * 3 + 1)
     before = {name: t.clone() for name, t in layer.state_dict().items()}
@@ -89,7 +85,7 @@ def test_batch_norm_of_one_row_uses_the_running_statistics():
 
 
 def test_batch_norm_of_one_row_has_gradients():
-    """A row alone still trains scale and shift."""
+    """A single row has gradients for scale and shift."""
     layer = BatchNorm(4).train()
     layer(torch.ones(1, 4)).sum().backward()
     assert layer.bias.grad.tolist() == [1.0] * 4
@@ -102,7 +98,7 @@ def test_batch_norm_of_one_row_has_gradients():
 @pytest.mark.parametrize("sizes", [(), (8,), (8, 6, 4)])
 @pytest.mark.parametrize("extra", [{}, {"dropout": 0.2, "batch_norm": True}], ids=str)
 def test_layers_have_the_widths_that_were_asked_for(sizes, extra):
-    """Linear layers connect the widths one after the other and end in raw logits."""
+    """Linear layers connect the given widths and end in logits."""
     model = make_mlp(sizes, **extra)
     linear = [layer for layer in model if isinstance(layer, nn.Linear)]
     widths = [(layer.in_features, layer.out_features) for layer in linear]
@@ -115,7 +111,7 @@ def test_layers_have_the_widths_that_were_asked_for(sizes, extra):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_generator_decides_the_initial_weights(dtype):
-    """Equal seeds give equal weights, other seeds others; the global generator is left alone."""
+    """Equal seeds give equal weights, and torch's global generator is not used."""
     before = torch.get_rng_state()
     first, second, other = (make_mlp(dtype=dtype, seed=s) for s in (0, 0, 1))
     assert {p.dtype for p in first.parameters()} == {getattr(torch, dtype)}
@@ -126,7 +122,7 @@ def test_the_generator_decides_the_initial_weights(dtype):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_initial_weights_have_the_variance_of_the_papers(activation):
-    """He et al.: 2 / fan_in for relu; Glorot and Bengio: 2 / (fan_in + fan_out); biases are 0."""
+    """The variance is that of He et al. for relu, else that of Glorot and Bengio; biases are 0."""
     model = make_mlp((400, 300), activation=activation)
     weight = next(p for p in model.parameters() if p.shape == (300, 400)).double()
     expected = 2 / 400 if activation == "relu" else 2 / 700
@@ -136,7 +132,7 @@ def test_initial_weights_have_the_variance_of_the_papers(activation):
 
 
 def test_the_signal_keeps_its_size_through_many_relu_layers():
-    """Six layers deep the activations are of the magnitude of the first."""
+    """The activations of the sixth layer have the magnitude of those of the first."""
     model = make_mlp((300,) * 6)
     x = torch.randn(200, 5, generator=seeded(1))
     sizes = []
@@ -148,7 +144,7 @@ def test_the_signal_keeps_its_size_through_many_relu_layers():
 
 
 def test_a_slice_of_layers_is_a_network():
-    """The layers below the logits can be taken alone, as features say."""
+    """The layers below the logits can be used alone."""
     model = make_mlp((8, 6)).eval()
     x = torch.randn(4, 5, generator=seeded(0))
     assert model[:-1](x).shape == (4, 6)
@@ -156,7 +152,7 @@ def test_a_slice_of_layers_is_a_network():
 
 
 def test_dropout_and_initial_weights_share_one_generator():
-    """The masks go on where the weights left off, so that one seed decides both."""
+    """The masks are drawn after the weights, so that one seed determines both."""
     x = torch.ones(10, 5)
     one, two = (make_mlp(dropout=0.5, seed=3).train() for _ in range(2))
     assert torch.equal(one(x), two(x))

@@ -1,4 +1,4 @@
-"""What the tests of the contract measure: the state of the process, and a model's bits."""
+"""Global state, and the bits of a model, in forms to compare."""
 
 import hashlib
 import pickle
@@ -11,7 +11,7 @@ import torch
 
 
 def world():
-    """Give everything global that a call could disturb."""
+    """Return all global state that a call could change."""
     kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global one is meant
     return {
         "numpy": (kind, keys.tobytes(), *rest),
@@ -34,7 +34,7 @@ def world():
 
 
 def sha256_of(ann):
-    """Give the SHA-256 of a classifier's weights, batch norm's statistics included."""
+    """Return the SHA-256 of a classifier's weights, batch norm's statistics included."""
     digest = hashlib.sha256()
     for name, tensor in ann.net_.module_.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
@@ -43,5 +43,5 @@ def sha256_of(ann):
 
 
 def state_of(model):
-    """Give all of a model that can change: its pickle, which holds every weight."""
+    """Return the pickle of a model, which holds everything that can change."""
     return pickle.dumps(model)

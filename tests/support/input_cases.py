@@ -1,8 +1,8 @@
-"""Generated arguments: sound ones in every form that they may come in, and flawed ones.
+"""Generated arguments: sound ones in every form that they may have, and flawed ones.
 
-A table maps the name of a form to a function that brings an array into it. So what is drawn is
-two or three names and a seed, which is fast and shrinks well, and it is known beforehand whether
-the argument must be taken, must be refused, or may be either.
+A table maps the name of a form to a function that brings an array into this form. A test draws two
+or three names and a seed, which is fast and shrinks well, and knows beforehand whether the argument
+must be taken, must be refused, or may be either.
 """
 
 import datetime
@@ -24,7 +24,7 @@ HUGE = 10**400  # an int beyond every float
 
 
 class Given(NamedTuple):
-    """An argument, what it means, and whether it must be taken: None where either is right."""
+    """An argument, its plain form, and whether it must be taken: None where it may be either."""
 
     value: Any
     plain: Any = None
@@ -33,11 +33,11 @@ class Given(NamedTuple):
 
 
 class Thing:
-    """An object that is nothing that anyone expects."""
+    """An object that no argument may be."""
 
 
 class Awkward:
-    """An object whose conversion to an array fails in its own way."""
+    """An object whose conversion to an array fails with an error of its own."""
 
     def __array__(self, dtype=None, copy=None):
         """Fail."""
@@ -45,13 +45,13 @@ class Awkward:
 
 
 class Arrayish:
-    """An object that is an array only on request."""
+    """An object that becomes an array on request."""
 
     def __init__(self, array):
         self.array = array
 
     def __array__(self, dtype=None, copy=None):
-        """Give the array."""
+        """Return the array."""
         return self.array.astype(self.array.dtype if dtype is None else dtype)
 
 
@@ -82,16 +82,16 @@ MADE = [
 
 
 def junk(seed):
-    """Give something that is neither a table, a list of labels nor a weight."""
+    """Return an object that is neither a table, a list of labels nor a weight."""
     index = seed % (len(JUNK) + len(MADE))
     return JUNK[index] if index < len(JUNK) else MADE[index - len(JUNK)]()
 
 
-# Numbers: whole or quarters, so that all types hold them exactly.
+# All types hold these numbers exactly: they are whole or quarters.
 
 
 def numbers(seed, n, whole, width=WIDTH):
-    """Give a table of numbers from 0 to 1, or of whole numbers from 0 to 3."""
+    """Return a table of quarters from 0 to 1, or of whole numbers from 0 to 3."""
     values = np.random.default_rng(seed).integers(0, 4 if whole else 5, (n, width))
     return values.astype(np.float64) / (1 if whole else 4)
 
@@ -103,7 +103,7 @@ ONE_IN_THREE = st.sampled_from([False, False, True])
 
 
 def cast(table, dtype):
-    """Bring a table of floats into a type that holds its values exactly."""
+    """Cast a table of floats to a type that holds its values exactly."""
     if dtype == "?":
         return table > 0.5
     if dtype in ("U", "S"):
@@ -112,26 +112,26 @@ def cast(table, dtype):
 
 
 def float_type(dtype):
-    """Give the type that the README's rule trains such data in."""
+    """Return the type in which data of the given type are trained."""
     return np.float64 if np.dtype(dtype).newbyteorder("=") == np.float64 else np.float32
 
 
 def strided(A):
-    """Put a table into every other row and every third column of a larger one."""
+    """Return the table as every other row and every third column of a larger one."""
     larger = np.zeros((2 * A.shape[0], 3 * A.shape[1]), A.dtype)
     larger[::2, ::3] = A
     return larger[::2, ::3]
 
 
 def read_only(A):
-    """Lock a copy."""
+    """Return a copy that is not writeable."""
     A = A.copy()
     A.flags.writeable = False
     return A
 
 
 def mapped(A):
-    """Put a table into a memory map that has no file."""
+    """Return the table in a memory map without a file."""
     if A.dtype == object:
         return A
     shared = mmap.mmap(-1, max(A.nbytes, 1))
@@ -141,7 +141,7 @@ def mapped(A):
 
 
 def unaligned(A):
-    """Put a table at an odd address."""
+    """Return the table at an odd address."""
     if A.dtype == object:
         return A
     B = np.zeros(A.nbytes + 1, np.uint8)[1:].view(A.dtype).reshape(A.shape)
@@ -165,12 +165,12 @@ LAYOUTS = {
 
 
 def named(A):
-    """Give columns by name."""
+    """Return the columns by name."""
     return {f"pixel{i}": A[:, i] for i in range(A.shape[1])}
 
 
 def tensor(A):
-    """Make a tensor, of float32 where torch has no such type."""
+    """Return a tensor, of float32 where torch does not have the type."""
     try:
         return torch.tensor(A)
     except (TypeError, ValueError):
@@ -178,11 +178,11 @@ def tensor(A):
 
 
 def lazily_negative(A):
-    """Give a tensor that torch has not yet negated."""
+    """Return a tensor that torch has not yet negated."""
     return torch.view_as_complex(torch.stack([tensor(A), -tensor(A)], -1)).conj().imag
 
 
-NUMERIC = {  # containers of tables of numbers, given as float32 or float64
+NUMERIC = {  # containers for tables of float32 or float64
     "tensor": tensor,
     "tensor in Fortran order": lambda A: tensor(A.T.copy()).T,
     "tensor with gradient": lambda A: tensor(A).requires_grad_(),
@@ -223,7 +223,7 @@ NUMERIC = {  # containers of tables of numbers, given as float32 or float64
     "polars": lambda A: pl.DataFrame(named(A)),
     "polars of strings": lambda A: pl.DataFrame(named(A.astype(str))),
 }
-CONTAINERS = {  # of tables of any type
+CONTAINERS = {  # containers for tables of any type
     "list": lambda A: A.tolist(),
     "tuple": lambda A: tuple(map(tuple, A.tolist())),
     "list of arrays": list,
@@ -232,10 +232,10 @@ CONTAINERS = {  # of tables of any type
     "array of decimals": lambda A: np.vectorize(decimal.Decimal, otypes="O")(A.astype(float)),
     "array of fractions": lambda A: np.vectorize(fractions.Fraction, otypes="O")(A.astype(float)),
 }
-# These tell nothing of the type of their numbers before they are read, and become float32.
+# These do not say what type their numbers have before they are read, and become float32.
 TYPELESS = {*CONTAINERS, "frame of strings", "polars of strings", "frame of categories"}
 
-FLAWS = {  # of a table of floats; each must be refused
+FLAWS = {  # in a table of floats; each must be refused
     "nan": lambda A, rng: spoil(A, rng, np.nan),
     "inf": lambda A, rng: spoil(A, rng, np.inf),
     "-inf": lambda A, rng: spoil(A, rng, -np.inf),
@@ -307,14 +307,14 @@ FLAWS = {  # of a table of floats; each must be refused
 
 
 def spoil(A, rng, value):
-    """Put a value into one place of a copy."""
+    """Return a copy with the value in one place."""
     A = A.copy()
     A[tuple(rng.integers(A.shape))] = value
     return A
 
 
 def csr_of_objects(A):
-    """Give a sparse table whose values are objects, past scipy's check."""
+    """Return a sparse table of objects, which scipy would not make."""
     B = sp.csr_array(A)
     B.data = B.data.astype(object)
     if len(B.data):
@@ -324,13 +324,13 @@ def csr_of_objects(A):
 
 @functools.cache
 def form_names():
-    """List the forms of sound tables by how they are made."""
+    """Return the forms of sound tables as pairs of a kind and a name."""
     dtypes = [("dtype", d) for d in DTYPES]
     return dtypes + [("container", c) for c in CONTAINERS] + [("numeric", c) for c in NUMERIC]
 
 
 def make_sound(seed, n, whole, form, layout, width=WIDTH):
-    """Bring a table of numbers into a form; its plain form is what it is to be taken as."""
+    """Return a table of numbers in a form; its plain form is what it must be read as."""
     family, name = form
     A = numbers(seed, n, whole or (family == "dtype" and name in INT_DTYPES), width)
     if family == "dtype":
@@ -345,7 +345,7 @@ def make_sound(seed, n, whole, form, layout, width=WIDTH):
 
 @st.composite
 def tables(draw, width=WIDTH):
-    """Draw features with the number of their rows."""
+    """Draw features, and return them with the number of their rows."""
     seed, n = draw(st.integers(0, 2**16)), draw(st.integers(1, 9))
     if draw(ONE_IN_THREE):
         name = draw(st.sampled_from([*FLAWS, "junk"]))

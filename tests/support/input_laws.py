@@ -1,8 +1,8 @@
-"""What must hold of every call, whatever it is given.
+"""What must hold for every call, whatever its arguments.
 
-An error is a ValueError or TypeError, of scikit-learn or of ours, with the name of an argument that
-is at fault in it, as a word of its own: "X", "y", "sample_weight", "lr". It leaves the estimator as
-it was, to the bit. No warning comes but those that are documented.
+An error is a ValueError or TypeError whose message names an argument that is at fault as a word of
+its own: "X", "y", "sample_weight", "lr". It leaves the estimator as it was, to the bit. Only
+documented warnings are shown.
 """
 
 import re
@@ -29,14 +29,14 @@ KNOWN_WARNINGS = (
 
 
 class Outcome(NamedTuple):
-    """What a call gave: an answer or an error."""
+    """What a call returned, or the error that it raised."""
 
     answer: Any
     error: Exception | None
 
 
 def attempt(call, *args, **kwargs):
-    """Call, with warnings that are not known made errors."""
+    """Call with unknown warnings as errors, and return the outcome."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for message in KNOWN_WARNINGS:
@@ -48,30 +48,30 @@ def attempt(call, *args, **kwargs):
 
 
 def check_error(error, culprits):
-    """Check that an error is one that a user can do something about."""
+    """Check that an error is a ValueError or TypeError that names one of the culprits."""
     if not isinstance(error, ValueError | TypeError) or isinstance(error, NotFittedError):
         raise AssertionError(f"it raised {type(error).__name__}: {error}") from error
     named = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) for name in culprits)
     if not named:
-        raise AssertionError(f"it blames none of {sorted(culprits)}: {error}") from error
+        raise AssertionError(f"it names none of {sorted(culprits)}: {error}") from error
 
 
 def judge(outcome, arguments, culprits=()):
-    """Check that sound arguments were taken and flawed ones refused, by name.
+    """Check that sound arguments were taken and flawed ones refused by name.
 
     Parameters
     ----------
     outcome : Outcome
-        Of a call.
+        What the call returned or raised.
     arguments : dict of str to Given
         The arguments by name.
     culprits : sequence of str
-        What else an error may name.
+        Other words that an error may name.
 
     Returns
     -------
     bool
-        Whether there is an answer.
+        Whether the call returned an answer.
     """
     suspects = {name for name, given in arguments.items() if given.sound is not True}
     if outcome.error is None:
@@ -85,13 +85,13 @@ def judge(outcome, arguments, culprits=()):
 
 
 def has_bits(value):
-    """Tell whether an array's bytes are its values."""
+    """Return whether an array's bytes are its values."""
     is_array = isinstance(value, np.ndarray) and value.dtype != object
     return is_array and value is not np.ma.masked
 
 
 def frozen(value):
-    """Give what tells whether an attribute was changed: identity, and the bits that it holds."""
+    """Return what changes when an attribute changes: its identity, and the bits that it holds."""
     if isinstance(value, DigitNet):
         return id(value), frozen(net_to_arrays(value))
     if has_bits(value):
@@ -109,13 +109,13 @@ def frozen(value):
     return id(value)
 
 
-def state_of(estimator):
-    """Give all attributes of an estimator, in a form to compare."""
+def attributes_of(estimator):
+    """Return all attributes of an estimator in a form to compare."""
     return {name: frozen(value) for name, value in vars(estimator).items()}
 
 
 def bits_of(value):
-    """Give the bits of an argument that a call might write to."""
+    """Return the bits of an argument that a call might write to."""
     if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta:
         value = value.detach().to(torch.complex128).resolve_conj().resolve_neg().numpy()
     if sp.issparse(value) and hasattr(value, "data") and isinstance(value.data, np.ndarray):
@@ -126,7 +126,7 @@ def bits_of(value):
 
 
 def check_probabilities(ann, X):
-    """Check that what a classifier says of sound rows is valid and consistent."""
+    """Check that the probabilities and labels of sound rows are valid, and return the former."""
     proba = ann.predict_proba(X)
     assert proba.shape == (len(X), len(ann.classes_))
     assert ((proba >= 0) & (proba <= 1)).all()

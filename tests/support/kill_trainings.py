@@ -1,9 +1,8 @@
-"""Kill trainings with a checkpoint at random instants, and count what that breaks.
+"""Kill trainings with a checkpoint at random instants, and print as JSON what that broke.
 
-python tests/support/kill_trainings.py FOLDER N_KILLS
+PYTHONPATH=tests python -m support.kill_trainings FOLDER N_KILLS
 """
 
-import hashlib
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
+from support.contract import sha256_of
 
 from sk_digits import DigitANN, TrainingCheckpoint
 
@@ -25,17 +25,14 @@ PARAMS = {"hidden_layer_sizes": (128,), "max_epochs": 12, "dropout": 0.2, "rando
 
 
 def train(folder: Path | None) -> str:
-    """Train, with a checkpoint if there is a folder; give a hash of weights and losses."""
+    """Train, with a checkpoint if there is a folder, and return what a result is known by."""
     callbacks = None if folder is None else [TrainingCheckpoint(folder)]
     ann = DigitANN(**PARAMS, callbacks=callbacks).fit(X, y)
-    digest = hashlib.sha256(repr(ann.loss_curve_).encode())
-    for tensor in ann.net_.module_.state_dict().values():
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+    return f"{sha256_of(ann)} {ann.loss_curve_}"
 
 
 def epochs_in(folder: Path) -> int | None:
-    """Count the epochs in the file; None if it cannot be read whole."""
+    """Return the number of epochs in the file, or None if it cannot be read whole."""
     files = list(folder.glob("training-*.npz"))
     if not files:
         return 0
@@ -48,10 +45,10 @@ def epochs_in(folder: Path) -> int | None:
 
 
 def main() -> None:
-    """Kill, go on, count."""
+    """Kill trainings until enough are killed, and let each be resumed."""
     folder, n_kills = Path(sys.argv[1]) / "run", int(sys.argv[2])
     rng = random.Random(0)
-    expected = train(None)  # and what torch does but once
+    expected = train(None)  # which also does what torch does once in a process
     start = time.perf_counter()
     train(folder)
     seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Generated labels, weights of rows and lists of classes, sound and flawed."""
+"""Generated labels, weights and lists of classes, sound and flawed."""
 
 import datetime
 
@@ -25,7 +25,7 @@ NUMBERS_AS_TEXT = np.array(["-1", "0", "1"])
 
 
 def column_in_larger(y):
-    """Put labels into every third place of a larger array."""
+    """Return the labels as every third value of a larger array."""
     return strided(y[:, None])[:, 0]
 
 
@@ -120,7 +120,7 @@ FLAWED_LABELS = {
 
 @st.composite
 def labels(draw, n):
-    """Draw labels for `n` rows; their plain form is the array of Python's labels."""
+    """Draw labels for `n` rows; the plain form is the index of each row's class."""
     seed = draw(st.integers(0, 2**16))
     codes = np.random.default_rng(seed).integers(0, 3, n)
     if draw(ONE_IN_THREE):
@@ -131,16 +131,16 @@ def labels(draw, n):
     if name in TWO_LABELS:
         codes = np.minimum(codes, 1)
     value = {**LABELS, **TWO_LABELS}[name](codes)
-    # scikit-learn does not guess what kind of labels objects are that are not text.
+    # scikit-learn refuses labels of objects that are not strings.
     return Given(value, codes, None if name == "object int" else True, name)
 
 
 def plain_labels(value):
-    """Turn sound labels into an array, as NumPy would."""
+    """Return sound labels as a flat array."""
     return np.asarray(value).ravel()
 
 
-WEIGHTS = {  # of floats from 0.25 to 1; their ratios are what counts
+WEIGHTS = {  # from floats from 0.25 to 1, of which only the ratios count
     "ones": np.ones_like,
     "float": lambda w: w,
     "float32": lambda w: w.astype(np.float32),
@@ -215,7 +215,7 @@ FLAWED_WEIGHTS = {
 
 @st.composite
 def weights(draw, n):
-    """Draw weights for `n` rows; their plain form is of floats."""
+    """Draw weights for `n` rows; the plain form is an array of floats."""
     seed = draw(st.integers(0, 2**16))
     w = np.random.default_rng(seed).integers(1, 5, n) / 4
     if draw(ONE_IN_THREE):
@@ -229,7 +229,7 @@ def weights(draw, n):
     return Given(value, np.broadcast_to(np.asarray(plain, dtype=np.float64), n), True, name)
 
 
-CLASSES = {  # of sorted, different labels
+CLASSES = {  # from sorted, different labels
     "array": lambda labels: labels,
     "list": lambda labels: labels.tolist(),
     "shuffled": lambda labels: labels[::-1],
@@ -272,7 +272,7 @@ FLAWED_CLASSES = {
 
 @st.composite
 def classes_of(draw, known):
-    """Draw the `classes` of a first call of partial_fit for sorted, different labels."""
+    """Draw the argument `classes` for sorted, different labels."""
     if draw(ONE_IN_THREE):
         name = draw(st.sampled_from([*FLAWED_CLASSES, "junk"]))
         if name == "junk":

@@ -1,4 +1,4 @@
-"""Generated parameters of the estimators: for each, values to take and values to refuse."""
+"""Parameters of the estimators: for each, values to take and values to refuse."""
 
 import decimal
 import fractions
@@ -150,7 +150,7 @@ NORMALIZER = {
 
 @st.composite
 def parameters(draw, table):
-    """Draw a parameter's name with a value to take, to refuse, or of any kind at all."""
+    """Draw a parameter's name with a value to take, a value to refuse, or any object."""
     name = draw(st.sampled_from(list(table)))
     sound, flawed = table[name]
     family = draw(st.sampled_from(["sound", "sound", "flawed", "flawed", "junk"]))

@@ -27,14 +27,14 @@ SIDE = 9
 
 
 def stroke(seed):
-    """Draw a 1 of 9 x 9 pixels from 0 to 16, light on dark."""
+    """Return a 1 of 9 x 9 pixels from 0 to 16, light on dark."""
     picture = np.zeros((SIDE, SIDE))
     picture[1:8, 3 + seed % 3 : 5 + seed % 3] = 16
     return picture
 
 
 def png(picture):
-    """Write a picture into the bytes of a file."""
+    """Return a picture as the bytes of a PNG file."""
     file = io.BytesIO()
     Image.fromarray((picture * 255 / 16).astype(np.uint8)).save(file, "PNG")
     return file.getvalue()
@@ -90,12 +90,12 @@ FLAWED_PICTURES = {
 
 @st.composite
 def pictures(draw):
-    """Draw one picture; its plain form is of floats."""
+    """Draw one picture; the plain form is an array of floats."""
     seed = draw(st.integers(0, 2**16))
     P = stroke(seed)
     family = draw(st.sampled_from(["dtype", "dtype", "form", "form", "flaw", "flaw", "junk"]))
     if family == "junk":
-        value = junk(seed)  # but no text: that is a path
+        value = junk(seed)  # but not a string, which is a path
         return Given(b"" if isinstance(value, str) else value, None, None, f"junk {seed}")
     if family == "flaw":
         name = draw(st.sampled_from(list(FLAWED_PICTURES)))
@@ -134,7 +134,7 @@ IDX_NAMES = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k
 
 @st.composite
 def idx_files(draw):
-    """Draw what stands where MNIST's first file should be; it never is the genuine one."""
+    """Draw the content of MNIST's first file, never the genuine one."""
     magic = draw(st.sampled_from([2051, 2049, 0, 2**32 - 1]))
     shape = draw(st.sampled_from([(60_000, 28, 28), (1, 28, 28), (2**32 - 1,) * 3, (0, 0, 0), ()]))
     header = np.array([magic, *shape], dtype=">u4").tobytes()

@@ -1,4 +1,4 @@
-"""`resident_bytes`: the memory that this process uses now. Linux with glibc only."""
+"""`resident_bytes`: the memory that this process uses now; Linux with glibc only."""
 
 import ctypes
 import gc
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def resident_bytes() -> int:
-    """Give the physical memory that this process uses, without what it could give back at once."""
+    """Return the physical memory that this process uses, after freeing what it can."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # else what is kept fills what is free, and is not seen
     pages = int(Path("/proc/self/statm").read_text().split()[1])

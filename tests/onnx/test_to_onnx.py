@@ -1,4 +1,4 @@
-"""ONNX models predict what the models predict that they were made of."""
+"""ONNX models predict what the models predict from which they are made."""
 
 import importlib
 import json
@@ -26,31 +26,31 @@ from sk_digits import (
     make_digit_pipeline,
     save_model,
 )
-from sk_digits.datasets import fetch_mnist, load_digits_28
+from sk_digits.datasets import fetch_mnist
 from sk_digits.onnx import to_onnx
 
 
 def small_ann(**params):
-    """Make a classifier that trains in a moment."""
+    """Return an unfitted classifier that trains in a moment."""
     return DigitANN((32,), **{"max_epochs": 3, "random_state": 0} | params)
 
 
 @pytest.fixture(scope="module")
-def pixels():
-    """Give 600 of the bundled digits as uint8 and their labels."""
-    X, y = load_digits_28(return_X_y=True)
+def pixels(digits_28):
+    """Return 600 digits as uint8 and their labels."""
+    X, y = digits_28
     return X[:600], y[:600]
 
 
 @pytest.fixture(scope="module")
 def pipeline(pixels):
-    """Give a small digit pipeline, fitted."""
+    """Return a small digit pipeline, fitted."""
     params = {"hidden_layer_sizes": (64, 32), "max_epochs": 5, "random_state": 0}
     return make_digit_pipeline(**params).fit(*pixels)
 
 
 def run(model, X):
-    """Run an ONNX model on rows."""
+    """Run an ONNX model on rows and return its outputs."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
@@ -59,7 +59,7 @@ def run(model, X):
 
 
 def assert_same(model, onnx_model, X, tolerance=1e-6):
-    """Compare labels, which must be equal, and probabilities."""
+    """Check that labels are equal and probabilities within the tolerance."""
     labels, probabilities = run(onnx_model, X)
     np.testing.assert_array_equal(labels, model.predict(X))
     np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=tolerance)
@@ -69,7 +69,7 @@ def assert_same(model, onnx_model, X, tolerance=1e-6):
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
 def test_every_kind_of_layer_predicts_the_same(digits, activation, batch_norm, dtype):
-    """Activations, batch norm and dropout, in either precision; float64 to its own precision."""
+    """Each activation, with and without batch norm, is exported in float32 and float64."""
     X = digits[0].astype(dtype)
     ann = DigitANN(
         (32, 16), activation=activation, batch_norm=batch_norm, dropout=0.2, max_epochs=3
@@ -83,14 +83,14 @@ def test_every_kind_of_layer_predicts_the_same(digits, activation, batch_norm, d
 @pytest.mark.parametrize("rows_dtype", ["float32", "float64", "uint8"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_models_take_rows_of_another_type_than_in_training(pixels, dtype, rows_dtype):
-    """Rows become what the network was trained on, as in DigitANN."""
+    """Rows are cast to the type of the network, as in DigitANN."""
     X, y = pixels
     model = make_pipeline(PixelScaler(), small_ann()).fit(X.astype(dtype), y)
     assert_same(model, to_onnx(model, dtype=rows_dtype), X.astype(rows_dtype))
 
 
 def test_a_linear_model_predicts_the_same(digits):
-    """No hidden layers."""
+    """A network without hidden layers is exported."""
     ann = DigitANN((), max_epochs=3, random_state=0).fit(*digits)
     assert_same(ann, to_onnx(ann), digits[0])
 
@@ -98,10 +98,10 @@ def test_a_linear_model_predicts_the_same(digits):
 @pytest.mark.parametrize("pixel_max", [255, 0.1, 1e-38, 1e300])
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int32", "int64", "float32", "float64"])
 def test_pixel_scaler_is_equal_to_the_bit(dtype, pixel_max):
-    """The rule of types is that of transform, also where float32 cannot hold `pixel_max`."""
+    """Types and values are those of transform, also where float32 cannot hold `pixel_max`."""
     rng = np.random.default_rng(0)
     X = rng.random((20, 9)) if "float" in dtype else rng.integers(0, 2, (20, 9))
-    if dtype == "int64" and pixel_max != 1e-38:  # by which it would be too large
+    if dtype == "int64" and pixel_max != 1e-38:  # which would make it too large
         X = X * (2**24 + 1)  # rounded to float32 before the division
     X = X.astype(dtype)
     scaler = PixelScaler(pixel_max).fit(X)
@@ -126,7 +126,7 @@ def test_pixel_scaler_is_equal_to_the_bit(dtype, pixel_max):
     ],
 )
 def test_labels_come_back(digits, labels, dtype):
-    """Three classes, two or one; strings, and numbers as int64; the metadata name the columns."""
+    """Strings and numbers come back as labels, and the metadata name the classes."""
     X = digits[0]
     y = np.array(labels)[np.arange(len(X)) % len(labels)]
     ann = small_ann().fit(X, y)
@@ -139,7 +139,7 @@ def test_labels_come_back(digits, labels, dtype):
 
 
 def test_labels_beyond_int64_are_an_error(digits):
-    """ONNX has no type for them."""
+    """Labels that int64 cannot hold are a ValueError."""
     y = np.array([1, 2**63 + 1], dtype=np.uint64)[np.arange(len(digits[0])) % 2]
     with pytest.raises(ValueError, match=r"must be strings or integers\. Got \[1, 9223372036854"):
         to_onnx(small_ann().fit(digits[0], y))
@@ -147,7 +147,7 @@ def test_labels_beyond_int64_are_an_error(digits):
 
 @pytest.mark.parametrize("n_rows", [0, 1, 7])
 def test_a_batch_may_have_any_number_of_rows(pipeline, pixels, n_rows):
-    """Also none; each row gets what it gets among others."""
+    """A batch may have any number of rows, also none."""
     X = pixels[0]
     onnx_model = to_onnx(pipeline, dtype="uint8")
     labels, probabilities = run(onnx_model, X[:n_rows])
@@ -156,7 +156,7 @@ def test_a_batch_may_have_any_number_of_rows(pipeline, pixels, n_rows):
 
 
 def test_the_model_is_plain_onnx(pipeline):
-    """It passes onnx's checks, needs but the standard operators, and comes out equal again."""
+    """The model passes onnx's checks, has standard operators only, and is the same each time."""
     onnx_model = to_onnx(pipeline)
     onnx.checker.check_model(onnx_model, full_check=True)
     assert [domain.domain for domain in onnx_model.opset_import] == [""]
@@ -165,7 +165,7 @@ def test_the_model_is_plain_onnx(pipeline):
 
 
 def test_the_file_is_the_model(pipeline, pixels, tmp_path):
-    """What is written is what is returned, and what was there is replaced."""
+    """The file holds the returned model and replaces the old file."""
     path = tmp_path / "digits.onnx"
     path.write_bytes(b"old")
     onnx_model = to_onnx(pipeline, path)
@@ -175,21 +175,21 @@ def test_the_file_is_the_model(pipeline, pixels, tmp_path):
 
 
 def test_a_loaded_model_is_exported_to_the_same_bytes(pipeline, tmp_path):
-    """A model file loses nothing of what ONNX needs."""
+    """A model from a model file is exported to the same bytes."""
     save_model(pipeline, tmp_path / "digits.skops")
     loaded = load_model(tmp_path / "digits.skops")
     assert to_onnx(loaded).SerializeToString() == to_onnx(pipeline).SerializeToString()
 
 
 def test_export_leaves_the_model_as_it_was(pipeline, pixels):
-    """Predictions are the same bits afterwards."""
+    """The model predicts the same bits after the export."""
     before = pipeline.predict_proba(pixels[0])
     to_onnx(pipeline)
     np.testing.assert_array_equal(pipeline.predict_proba(pixels[0]), before)
 
 
 def composites():
-    """Make models of scikit-learn that hold a DigitANN."""
+    """Return scikit-learn's models that hold a DigitANN, by name."""
     plain = make_pipeline(PixelScaler(), small_ann())
     scalers = make_pipeline(PixelScaler(), StandardScaler())
     other = make_pipeline(StandardScaler(), LogisticRegression(max_iter=50, tol=1.0))
@@ -206,14 +206,14 @@ def composites():
 
 @pytest.mark.parametrize("name", composites())
 def test_models_that_hold_a_digit_ann_predict_the_same(pixels, name):
-    """skl2onnx takes DigitANN for one of scikit-learn's classifiers, whatever holds it."""
+    """skl2onnx converts models of scikit-learn that hold a DigitANN."""
     X, y = pixels[0].astype(np.float32), pixels[1].astype(str)
     model = composites()[name].fit(X, y)
     assert_same(model, skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}), X, 5e-6)
 
 
 def test_binary_calibration_takes_the_decision_function(digits):
-    """Calibration of two classes sees the difference of the logits, as scikit-learn's does."""
+    """Calibration of two classes uses the difference of the logits, as scikit-learn's does."""
     X, y = digits[0], digits[1] > 4
     model = CalibratedClassifierCV(small_ann(), cv=2).fit(X, y)
     assert_same(model, skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}), X)
@@ -221,7 +221,7 @@ def test_binary_calibration_takes_the_decision_function(digits):
 
 @pytest.mark.parametrize("name", ["standard scaler", "nested pipeline"])
 def test_any_pipeline_that_ends_in_a_digit_ann_is_exported(pixels, name):
-    """Also with steps of scikit-learn."""
+    """The other steps may be scikit-learn's."""
     X, y = pixels[0].astype(np.float32), pixels[1]
     model = composites()[name].fit(X, y)
     assert_same(model, to_onnx(model), X, 5e-6)
@@ -229,7 +229,7 @@ def test_any_pipeline_that_ends_in_a_digit_ann_is_exported(pixels, name):
 
 @pytest.mark.parametrize("idle", [None, "passthrough"])
 def test_steps_that_do_nothing_are_left_out(pixels, idle):
-    """Also the first, and those of nested pipelines."""
+    """Steps that are None or "passthrough" are left out, also in nested pipelines."""
     X, y = pixels
     inner = Pipeline([("idle", idle), ("scaler", PixelScaler())])
     model = Pipeline([("idle", idle), ("inner", inner), ("ann", small_ann())]).fit(X, y)
@@ -238,8 +238,8 @@ def test_steps_that_do_nothing_are_left_out(pixels, idle):
     assert onnx_model.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 784
 
 
-def test_skl2onnx_gives_dicts_unless_told_otherwise(pipeline, pixels):
-    """The usual options of skl2onnx do what its users expect."""
+def test_skl2onnx_returns_dicts_by_default(pipeline, pixels):
+    """skl2onnx's options zipmap and output_class_labels have their usual effect."""
     X = pixels[0]
     P = pipeline.predict_proba(X)
 
@@ -260,7 +260,7 @@ def test_skl2onnx_gives_dicts_unless_told_otherwise(pipeline, pixels):
 
 @pytest.mark.parametrize("n_classes", [1, 2, 10])
 def test_raw_scores_are_the_decision_function(pixels, n_classes):
-    """For two classes there is a column for either, the second of which is scikit-learn's."""
+    """raw_scores gives decision_function, for two classes with a column for either."""
     X, y = pixels[0], pixels[1] % n_classes
     model = make_pipeline(PixelScaler(), small_ann()).fit(X, y)
     options = {id(model[-1]): {"zipmap": False, "raw_scores": True}}
@@ -273,7 +273,7 @@ def test_raw_scores_are_the_decision_function(pixels, n_classes):
 
 
 def test_nocl_gives_indices_for_labels(digits):
-    """Option nocl leaves the labels' strings out of the file."""
+    """The option nocl leaves the strings of the labels out of the file."""
     names = np.array(["ada", "bob", "cid"])
     ann = small_ann().fit(digits[0], names[digits[1] % 3])
     options = {id(ann): {"nocl": True, "zipmap": False}}
@@ -285,7 +285,7 @@ def test_nocl_gives_indices_for_labels(digits):
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 21])
 def test_every_usual_opset_is_a_target(pipeline, pixels, opset):
-    """skl2onnx's target_opset is followed."""
+    """target_opset is followed."""
     X = pixels[0]
     onnx_model = skl2onnx.to_onnx(pipeline, X[:1], target_opset=opset, options={"zipmap": False})
     assert {domain.domain: domain.version for domain in onnx_model.opset_import}[""] == opset
@@ -295,7 +295,7 @@ def test_every_usual_opset_is_a_target(pipeline, pixels, opset):
 
 @pytest.mark.parametrize("model", [small_ann(), make_digit_pipeline()])
 def test_an_unfitted_model_is_an_error(pixels, model):
-    """By either way."""
+    """An unfitted model is a NotFittedError, in to_onnx and in skl2onnx."""
     with pytest.raises(NotFittedError, match="not fitted"):
         to_onnx(model)
     with pytest.raises(NotFittedError, match="not fitted"):
@@ -306,20 +306,20 @@ def test_an_unfitted_model_is_an_error(pixels, model):
     "model",
     [DigitANN, "digits.skops", make_pipeline(PixelScaler()), GridSearchCV(small_ann(), {}), None],
 )
-def test_what_is_no_digit_model_is_an_error(model):
-    """The error shows what was given, and what to give of a search."""
+def test_anything_but_a_digit_model_is_an_error(model):
+    """Anything else is a TypeError that shows it and says what to pass of a search."""
     with pytest.raises(TypeError, match=r"(?s)must be a fitted DigitANN.*Got .*best_estimator_"):
         to_onnx(model)
 
 
-def test_a_row_type_that_is_none_is_an_error(pipeline):
-    """The error names the types that there are."""
+def test_an_unknown_dtype_is_an_error(pipeline):
+    """An unknown dtype is a ValueError that lists the known ones."""
     with pytest.raises(ValueError, match=r"dtype must be one of \['float32', .*Got 'int8'"):
         to_onnx(pipeline, dtype="int8")
 
 
-def test_a_step_that_takes_no_such_rows_is_an_error(pixels):
-    """skl2onnx has no uint8 for scikit-learn's scalers; the error says what to change."""
+def test_a_step_that_does_not_take_the_dtype_is_an_error(pixels):
+    """A step that skl2onnx cannot convert for this dtype is a ValueError."""
     model = make_pipeline(StandardScaler(), small_ann()).fit(*pixels)
     with pytest.raises(ValueError, match=r"no rows of dtype='uint8'.*Try another dtype.*Scaler"):
         to_onnx(model, dtype="uint8")
@@ -327,13 +327,13 @@ def test_a_step_that_takes_no_such_rows_is_an_error(pixels):
 
 @pytest.mark.parametrize("width", [783, 785])
 def test_rows_of_another_width_are_an_error(pipeline, width):
-    """skl2onnx is told, rather than the runtime later."""
+    """An example row of another width is a ValueError during the conversion."""
     with pytest.raises(ValueError, match=rf"takes one input of shape \[None, 784\].*{width}"):
         skl2onnx.to_onnx(pipeline, np.zeros((1, width), dtype=np.uint8))
 
 
-def test_finding_the_writing_in_an_image_is_no_onnx(pipeline, pixels):
-    """DigitImageNormalizer says what to export instead, and that is the rest of the pipeline."""
+def test_an_image_normalizer_cannot_be_exported(pipeline, pixels):
+    """DigitImageNormalizer cannot be exported; the error says how to export the rest."""
     images = 255 - pixels[0][:20].reshape(-1, 28, 28)
     reader = Pipeline([("image", DigitImageNormalizer().fit(images)), *pipeline.steps])
     with pytest.raises(TypeError, match=r"DigitImageNormalizer cannot become ONNX.*pipeline\[1:\]"):
@@ -344,14 +344,14 @@ def test_finding_the_writing_in_an_image_is_no_onnx(pipeline, pixels):
 
 
 def test_a_place_that_cannot_be_written_is_an_error(pipeline, tmp_path):
-    """The system's own."""
+    """A folder that does not exist is a FileNotFoundError."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
         to_onnx(pipeline, tmp_path / "nowhere" / "digits.onnx")
 
 
 @pytest.mark.parametrize("package", ["skl2onnx", "onnxruntime"])
 def test_a_missing_extra_says_what_to_install(monkeypatch, package):
-    """The import fails with the command for pip."""
+    """Without the extra, the import is an ImportError with the command for pip."""
     monkeypatch.setitem(sys.modules, package, None)
     for module in ("sk_digits.onnx", "sk_digits.onnx._to_onnx"):
         monkeypatch.delitem(sys.modules, module)
@@ -359,9 +359,8 @@ def test_a_missing_extra_says_what_to_install(monkeypatch, package):
         importlib.import_module("sk_digits.onnx")
 
 
-@pytest.mark.mnist
 def test_the_recipe_predicts_the_same_on_mnist(mnist_home):
-    """2,000 unseen images: all labels equal, probabilities within 1e-6, from uint8 and float32."""
+    """On 2,000 unseen images all labels are equal and probabilities are within 1e-6."""
     X, y = fetch_mnist(return_X_y=True)
     model = make_digit_pipeline(max_epochs=1, random_state=0).fit(X[:10_000], y[:10_000])
     unseen = X[10_000:]

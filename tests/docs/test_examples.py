@@ -1,4 +1,4 @@
-"""Training on a file that is larger than the memory given to the process."""
+"""Examples of the gallery that need a process, a cluster or a limit on memory of their own."""
 
 import json
 import os
@@ -7,27 +7,41 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "plot_out_of_core.py"
-MEMORY = 300_000_000  # bytes beyond what imports take, which is much with CUDA
-N_ROWS = 210_001  # of 3,136 bytes: twice that memory. The last chunk has 1,105.
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MEMORY = 300_000_000  # bytes beyond those of the imports, which take much with CUDA
+N_ROWS = 210_001  # of 3,136 bytes each, together twice that memory; the last chunk has 1,105
 
-# Runs the example under the limit, on the bundled digits; then lifts it and fits all rows at once.
-UNDER_LIMIT = """
-import json, re, resource, runpy, sys
-from pathlib import Path
-
-import dask.array, matplotlib.pyplot
-from sk_digits import DigitANN, datasets
-
-def used(what):
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(what + r":\\s+(\\d+) kB", status)[1])
+# Without MNIST the examples use the digits that come with scikit-learn.
+WITHOUT_MNIST = """
+from sk_digits import datasets
 
 def fetch_nothing(**params):
     raise OSError("no MNIST")
 
 datasets.fetch_mnist = fetch_nothing
+"""
+
+RUN = """
+import runpy, sys
+
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+# Runs the example under the limit, then without it fits all rows at once.
+UNDER_LIMIT = """
+import json, re, resource, runpy, sys
+from pathlib import Path
+
+import dask.array, matplotlib.pyplot
+from sk_digits import DigitANN
+
+def used(what):
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(what + r":\\s+(\\d+) kB", status)[1])
+
 memory, example, *sys.argv[1:] = sys.argv[1:]
 no_limit = resource.getrlimit(resource.RLIMIT_DATA)
 resource.setrlimit(resource.RLIMIT_DATA, (used("VmData") + int(memory), no_limit[1]))
@@ -52,7 +66,6 @@ print(json.dumps({
     "peak": peak,
     "memory": [1e6 * value for value in names["memory"]],
     "file": X.nbytes,
-    "classes": at_once.classes_.tolist(),
     "rows": len(X),
     "accuracies": [names[name].score(X_test, y_test) for name in ("ann", "again")],
     "at_once": at_once.score(X_test, y_test),
@@ -60,12 +73,13 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit")
 def test_a_file_larger_than_memory_teaches_as_much_as_all_rows_at_once(tmp_path):
-    """Where reading it all is a MemoryError, chunks reach the same accuracy in constant memory."""
-    arguments = [str(MEMORY), str(EXAMPLE), str(N_ROWS), str(tmp_path)]
+    """Where reading the whole file is a MemoryError, chunks reach the same accuracy."""
+    arguments = [str(MEMORY), str(EXAMPLES / "plot_out_of_core.py"), str(N_ROWS), str(tmp_path)]
     run = subprocess.run(
-        [sys.executable, "-c", UNDER_LIMIT, *arguments],
+        [sys.executable, "-c", WITHOUT_MNIST + UNDER_LIMIT, *arguments],
         env=os.environ | {"MPLBACKEND": "agg"},
         capture_output=True,
         text=True,
@@ -82,3 +96,22 @@ def test_a_file_larger_than_memory_teaches_as_much_as_all_rows_at_once(tmp_path)
     assert found["accuracies"][0] == found["accuracies"][1]
     assert found["accuracies"][0] > found["at_once"] - 0.005
     assert found["at_once"] > 0.9
+
+
+@pytest.mark.slow
+def test_the_search_on_dask_loses_a_worker_and_finds_the_same(tmp_path):
+    """The search that loses a worker finds the same scores as without a cluster, and draws both."""
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MNIST + RUN, EXAMPLES / "plot_search_on_dask.py", tmp_path],
+        env=os.environ | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert "the same scores as without a cluster: True" in run.stdout
+    assert (tmp_path / "search_on_dask.png").stat().st_size > 5_000
+    with Image.open(tmp_path / "search_on_dask.png") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(2**24)}
+    fit, kill = (0x56, 0xB4, 0xE9), (0xD5, 0x5E, 0x00)
+    assert {fit, kill} <= colours

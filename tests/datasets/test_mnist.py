@@ -1,12 +1,12 @@
-"""Tests of the data sets: broken files, wrong sources, and the definition of the subsets."""
+"""`fetch_mnist` and `load_digits_28`: sources, broken files, and the definition of the subsets."""
 
 import gzip
 import hashlib
-import subprocess
 import sys
 from urllib.error import URLError
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -25,14 +25,14 @@ N_TRAIN, N_TEST = 12, 5
 
 
 def as_idx(array):
-    """Bytes of an IDX file, written after its specification and not after the reader."""
+    """Return the bytes of an IDX file, written after its specification and not after the reader."""
     header = bytes([0, 0, 8, array.ndim])
     return header + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
 
 
 @pytest.fixture(autouse=True)
 def no_environment(request, monkeypatch, tmp_path):
-    """No test sees the user's own folders, and none asks the network."""
+    """Hide the user's own folders from each test, and let none ask the network."""
 
     def refuse(*args, **kwargs):
         raise AssertionError("fetch_openml was called")
@@ -45,7 +45,7 @@ def no_environment(request, monkeypatch, tmp_path):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Four arrays of a tiny MNIST, whose shapes and digests the module is told to expect."""
+    """Return the four arrays of a tiny MNIST; the module then expects their shapes and digests."""
     rng = np.random.default_rng(0)
     arrays = {
         name: (
@@ -63,7 +63,7 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def tiny_home(tiny, tmp_path):
-    """Folder with the tiny MNIST's four files, not gzipped."""
+    """Return a folder with the four files of the tiny MNIST, not gzipped."""
     return write(tiny, tmp_path / "tiny")
 
 
@@ -79,7 +79,7 @@ def write(arrays, folder, zipped=False):
 
 
 def openml_answer(arrays, data_type=np.float64, target_type=object):
-    """Give what fetch_openml gives: one table, the labels as strings."""
+    """Return what fetch_openml returns: one table, and labels as strings."""
     images = np.concatenate([arrays[IMAGES], arrays[TEST_IMAGES]])
     labels = np.concatenate([arrays[LABELS], arrays[TEST_LABELS]])
     return Bunch(
@@ -89,7 +89,7 @@ def openml_answer(arrays, data_type=np.float64, target_type=object):
 
 
 def answer_with(monkeypatch, answer):
-    """Let fetch_openml give `answer`, or raise it; returns the list of its calls."""
+    """Let fetch_openml return `answer`, or raise it; return the list of its calls."""
     calls = []
 
     def fetch_openml(*args, **kwargs):
@@ -106,16 +106,15 @@ def answer_with(monkeypatch, answer):
 
 
 def test_stored_subsets_are_a_partition_of_all_rows():
-    """12k and rest have their sizes, share no row and together are the 70,000 rows."""
+    """The subsets have their sizes, share no row and together are the 70,000 rows."""
     subset, rest = (datasets._subset_indices(name, 70_000) for name in ("12k", "rest"))
     assert (subset.shape, rest.shape) == ((12_000,), (58_000,))
     assert subset.dtype == rest.dtype == np.int64
     np.testing.assert_array_equal(np.sort(np.concatenate([subset, rest])), np.arange(70_000))
 
 
-@pytest.mark.mnist
 def test_subsets_follow_their_definition(mnist_home):
-    """The stored indices are those that two calls of train_test_split give, in that order."""
+    """The stored indices are those of the two calls of train_test_split that define them."""
     y = fetch_mnist(subset="all", data_home=mnist_home).target
     sub, rest = train_test_split(np.arange(70_000), train_size=12_000, stratify=y, random_state=0)
     train, test = train_test_split(sub, test_size=2_000, stratify=y[sub], random_state=0)
@@ -125,28 +124,25 @@ def test_subsets_follow_their_definition(mnist_home):
     np.testing.assert_array_equal(fetch_mnist(subset="rest", data_home=mnist_home).indices, rest)
 
 
-@pytest.mark.mnist
 def test_both_parts_of_12k_have_the_digits_in_mnists_proportions(mnist_home):
-    """In the training and the test part each digit is as frequent as in MNIST, to one row."""
+    """Each digit is as frequent in either part as in all of MNIST, to one row."""
     overall = np.bincount(fetch_mnist(subset="all", data_home=mnist_home).target) / 70_000
     target = fetch_mnist(data_home=mnist_home).target
     for part in (target[:10_000], target[10_000:]):
         assert np.abs(np.bincount(part) - overall * len(part)).max() < 2
 
 
-@pytest.mark.mnist
 @pytest.mark.parametrize("subset", ["12k", "rest"])
 def test_subset_rows_are_the_rows_of_all_at_its_indices(mnist_home, subset):
-    """A subset is `all` indexed by its indices, pixels and labels alike."""
+    """Pixels and labels of a subset are those of "all" at its indices."""
     everything = fetch_mnist(subset="all", data_home=mnist_home)
     part = fetch_mnist(subset=subset, data_home=mnist_home)
     np.testing.assert_array_equal(part.data, everything.data[part.indices])
     np.testing.assert_array_equal(part.target, everything.target[part.indices])
 
 
-@pytest.mark.mnist
 def test_genuine_mnist_begins_and_ends_as_known(mnist_home):
-    """The order is the usual one: training files first, and the documented counts per digit."""
+    """Training files come before test files, and the counts of the digits are as documented."""
     target = fetch_mnist(subset="all", data_home=mnist_home).target
     assert target[:5].tolist() == [5, 0, 4, 1, 9]
     assert target[60_000:60_005].tolist() == [7, 2, 1, 0, 4]
@@ -158,7 +154,7 @@ def test_genuine_mnist_begins_and_ends_as_known(mnist_home):
 
 
 def test_fields_have_the_documented_types_and_shapes(tiny, tiny_home):
-    """Every field of the Bunch is as documented, and the arrays are contiguous and writeable."""
+    """Every field of the Bunch is as documented; the arrays are contiguous and writeable."""
     mnist = fetch_mnist(subset="all", data_home=tiny_home)
     n = N_TRAIN + N_TEST
     assert (mnist.data.shape, mnist.data.dtype) == ((n, 784), np.uint8)
@@ -180,7 +176,7 @@ def test_fields_have_the_documented_types_and_shapes(tiny, tiny_home):
 
 @pytest.mark.parametrize("subset", ["12k", "rest"])
 def test_stored_indices_choose_rows_and_their_order(tiny_home, monkeypatch, subset):
-    """Pixels and labels are taken in the order of the indices."""
+    """Pixels and labels come in the order of the indices."""
     everything = fetch_mnist(subset="all", data_home=tiny_home)
     chosen = np.array([16, 0, 13, 4])
     monkeypatch.setattr(datasets, "_subset_indices", lambda name, n_rows: chosen)
@@ -191,7 +187,7 @@ def test_stored_indices_choose_rows_and_their_order(tiny_home, monkeypatch, subs
 
 
 def test_return_X_y_gives_the_bunchs_data_and_target(tiny_home):
-    """return_X_y changes the container and nothing else."""
+    """return_X_y returns data and target alone."""
     mnist = fetch_mnist(subset="all", data_home=tiny_home)
     X, y = fetch_mnist(subset="all", data_home=tiny_home, return_X_y=True)
     np.testing.assert_array_equal(X, mnist.data)
@@ -200,8 +196,7 @@ def test_return_X_y_gives_the_bunchs_data_and_target(tiny_home):
 
 @pytest.mark.parametrize("load", ["mnist", "digits"])
 def test_as_frame_holds_the_same_values_as_the_arrays(tiny_home, load):
-    """The DataFrame and the Series equal the arrays, with the same types and the column names."""
-    pd = pytest.importorskip("pandas")
+    """The DataFrame and the Series have the values and types of the arrays."""
 
     def call(**params):
         if load == "digits":
@@ -222,7 +217,7 @@ def test_as_frame_holds_the_same_values_as_the_arrays(tiny_home, load):
 
 
 def test_as_frame_without_pandas_says_so(monkeypatch):
-    """A missing pandas is an ImportError that names the parameter and the package."""
+    """Without pandas, as_frame is an ImportError that names the parameter and the package."""
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="as_frame=True needs pandas"):
         load_digits_28(as_frame=True)
@@ -230,7 +225,7 @@ def test_as_frame_without_pandas_says_so(monkeypatch):
 
 @pytest.mark.parametrize("subset", ["10k", "", None, 12, ["all"]])
 def test_unknown_subset_is_rejected_before_any_file_is_read(subset, tmp_path):
-    """The message names the parameter, the value and what is allowed."""
+    """The error names the parameter, the value and what is allowed."""
     with pytest.raises(ValueError, match=r"subset=.* is unknown: .* '12k', 'rest' or 'all'"):
         fetch_mnist(subset=subset, data_home=tmp_path)
 
@@ -239,7 +234,7 @@ def test_unknown_subset_is_rejected_before_any_file_is_read(subset, tmp_path):
 
 
 def test_gzipped_and_plain_files_give_equal_data(tiny, tiny_home, tmp_path):
-    """Compression changes nothing."""
+    """Gzipped and plain files give equal data."""
     zipped = fetch_mnist(subset="all", data_home=write(tiny, tmp_path / "zipped", zipped=True))
     plain = fetch_mnist(subset="all", data_home=tiny_home)
     np.testing.assert_array_equal(zipped.data, plain.data)
@@ -247,7 +242,7 @@ def test_gzipped_and_plain_files_give_equal_data(tiny, tiny_home, tmp_path):
 
 
 def test_file_is_read_by_its_content_and_not_by_its_ending(tiny_home):
-    """A file that a browser unpacked but left named .gz is read, as is the opposite."""
+    """A plain file named .gz is read, and a gzipped file without the ending."""
     (tiny_home / IMAGES).rename(tiny_home / f"{IMAGES}.gz")
     labels = tiny_home / LABELS
     labels.write_bytes(gzip.compress(labels.read_bytes()))
@@ -260,13 +255,13 @@ def test_data_home_may_be_a_str(tiny_home):
 
 
 def test_environment_variable_is_used_without_data_home(tiny_home, monkeypatch):
-    """SK_DIGITS_DATA names the folder where data_home is None."""
+    """Where data_home is None, SK_DIGITS_DATA names the folder."""
     monkeypatch.setenv("SK_DIGITS_DATA", str(tiny_home))
     assert fetch_mnist(subset="all").source_location == str(tiny_home)
 
 
 def test_data_home_goes_before_the_environment_variable(tiny_home, tmp_path, monkeypatch):
-    """With data_home given, SK_DIGITS_DATA is not even looked at."""
+    """Where data_home is given, SK_DIGITS_DATA is not read."""
     monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path / "absent"))
     assert fetch_mnist(subset="all", data_home=tiny_home).source_location == str(tiny_home)
     monkeypatch.setenv("SK_DIGITS_DATA", str(tiny_home))
@@ -275,7 +270,7 @@ def test_data_home_goes_before_the_environment_variable(tiny_home, tmp_path, mon
 
 
 def test_environment_variable_goes_before_scikit_learns_data_home(tiny, tiny_home, monkeypatch):
-    """scikit-learn's data home serves only where SK_DIGITS_DATA is unset or empty."""
+    """scikit-learn's data home is used only if SK_DIGITS_DATA is unset or empty."""
     home = tiny_home.parent / "scikit_learn_data"
     write(tiny, home)
     monkeypatch.setenv("SK_DIGITS_DATA", "")
@@ -285,21 +280,21 @@ def test_environment_variable_goes_before_scikit_learns_data_home(tiny, tiny_hom
 
 
 def test_environment_variable_without_a_folder_is_an_error(tmp_path, monkeypatch):
-    """A mistyped SK_DIGITS_DATA is reported, not passed over for another source."""
+    """A SK_DIGITS_DATA that is not a folder is an error; no other source takes its place."""
     monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match=r"SK_DIGITS_DATA names .*absent.* not a folder"):
         fetch_mnist()
 
 
 def test_data_home_that_is_a_file_is_an_error(tmp_path):
-    """A file given as data_home is named."""
+    """A data_home that is a file is an error that names it."""
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match=r"data_home=.*file' is not a folder"):
         fetch_mnist(data_home=tmp_path / "file")
 
 
 def test_missing_mnist_without_download_says_what_to_do(tmp_path):
-    """The error names the folder, the four files and the variable, and asks nobody."""
+    """The error names the folder, the four files and the variable; nothing is downloaded."""
     with pytest.raises(OSError, match=r"is not in .*empty, and download_if_missing") as caught:
         fetch_mnist(data_home=tmp_path / "empty", download_if_missing=False)
     assert all(word in str(caught.value) for word in (*NAMES, "SK_DIGITS_DATA", "data_home"))
@@ -308,7 +303,7 @@ def test_missing_mnist_without_download_says_what_to_do(tmp_path):
 
 @pytest.mark.parametrize("present", [1, 3])
 def test_partial_set_of_files_names_the_missing_ones(tiny_home, present):
-    """Some files without the others are an error, never a reason to download."""
+    """Some of the four files alone are an error, not a reason to download."""
     for name in NAMES[present:]:
         (tiny_home / name).unlink()
     with pytest.raises(FileNotFoundError, match="Missing.*: " + ", ".join(NAMES[present:])):
@@ -319,7 +314,7 @@ def test_partial_set_of_files_names_the_missing_ones(tiny_home, present):
 
 
 def broken_files():
-    """Name of the damage, the damaged file, what it does to its bytes, and the message."""
+    """Return by the kind of damage: the file, what is done to its bytes, and the message."""
 
     def dims(*sizes):
         return b"".join(size.to_bytes(4, "big") for size in sizes)
@@ -364,7 +359,7 @@ def broken_files():
 
 @pytest.mark.parametrize("damage", broken_files())
 def test_broken_file_is_a_value_error_that_names_it(tiny_home, damage):
-    """Each kind of damage is found, and the message names the file and what is wrong with it."""
+    """Each kind of damage is a ValueError that names the file and what is wrong with it."""
     name, change, message = broken_files()[damage]
     path = tiny_home / name
     path.write_bytes(change(path.read_bytes()))
@@ -381,7 +376,7 @@ def test_broken_file_is_a_value_error_that_names_it(tiny_home, damage):
     ],
 )
 def test_swapped_files_are_told_apart(tiny_home, first, second, message):
-    """Images under the labels' name, or test files under the training files', are rejected."""
+    """Images in the place of labels, or test files in that of training files, are a ValueError."""
     one, other = (tiny_home / name for name in (first, second))
     bytes_of_one = one.read_bytes()
     one.write_bytes(other.read_bytes())
@@ -391,7 +386,7 @@ def test_swapped_files_are_told_apart(tiny_home, first, second, message):
 
 
 def test_reading_stops_one_byte_after_what_is_expected(tmp_path, monkeypatch):
-    """A gzip file that unpacks to far more than its header states is not unpacked."""
+    """A gzip file is unpacked only one byte beyond what its header states."""
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(as_idx(np.zeros(7, dtype=np.uint8)) + bytes(5_000_000)))
     asked = []
@@ -428,7 +423,7 @@ def test_openml_gives_the_same_data_as_the_files(
 
 
 def test_openml_answer_in_fortran_order_is_accepted(tiny, tmp_path, monkeypatch):
-    """The digests are of the rows, however a parser lays them out in memory."""
+    """Rows in Fortran order have the same digests."""
     answer = openml_answer(tiny)
     answer.data = np.asfortranarray(answer.data)
     answer_with(monkeypatch, answer)
@@ -436,7 +431,7 @@ def test_openml_answer_in_fortran_order_is_accepted(tiny, tmp_path, monkeypatch)
 
 
 def test_openml_is_asked_for_version_1_with_the_callers_data_home(tiny, tmp_path, monkeypatch):
-    """The cache is under data_home, else scikit-learn's own, also with SK_DIGITS_DATA set."""
+    """OpenML's cache is data_home, else scikit-learn's own, also with SK_DIGITS_DATA set."""
     calls = answer_with(monkeypatch, openml_answer(tiny))
     fetch_mnist(subset="all", data_home=tmp_path)
     monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path))
@@ -452,7 +447,7 @@ def test_openml_is_asked_for_version_1_with_the_callers_data_home(tiny, tmp_path
     [URLError("no route"), ValueError("md5 differs"), EOFError("cut off"), KeyError("data")],
 )
 def test_openml_failure_is_an_os_error_that_says_what_to_do(tmp_path, monkeypatch, failure):
-    """The error keeps its cause and names what was tried and how to provide the files."""
+    """The error keeps its cause, names what was tried and says how to provide the files."""
     answer_with(monkeypatch, failure)
     with pytest.raises(OSError, match="could not be had from OpenML's mnist_784") as caught:
         fetch_mnist(data_home=tmp_path)
@@ -461,7 +456,7 @@ def test_openml_failure_is_an_os_error_that_says_what_to_do(tmp_path, monkeypatc
 
 
 def test_openml_answer_with_fewer_rows_is_rejected(tiny, tmp_path, monkeypatch):
-    """A table of another size is not MNIST."""
+    """A table of another size is a ValueError."""
     answer = openml_answer(tiny)
     answer_with(monkeypatch, Bunch(data=answer.data[:-1], target=answer.target))
     with pytest.raises(ValueError, match=r"OpenML's mnist_784 has pixels of shape \(16, 784\)"):
@@ -469,8 +464,8 @@ def test_openml_answer_with_fewer_rows_is_rejected(tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [0.5, -1.0, 256.0, np.nan, np.inf])
-def test_openml_pixel_that_is_no_byte_is_rejected(tiny, tmp_path, monkeypatch, value):
-    """A pixel is not rounded, wrapped or guessed."""
+def test_openml_pixel_that_is_not_a_byte_is_rejected(tiny, tmp_path, monkeypatch, value):
+    """A pixel that is not a byte is a ValueError; it is not rounded."""
     answer = openml_answer(tiny)
     answer.data[3, 400] = value
     answer_with(monkeypatch, answer)
@@ -482,8 +477,8 @@ def test_openml_pixel_that_is_no_byte_is_rejected(tiny, tmp_path, monkeypatch, v
     ("label", "message"),
     [("seven", "labels that are not numbers"), ("10", "stands for t10k-labels.*the label 10")],
 )
-def test_openml_label_that_is_no_digit_is_rejected(tiny, tmp_path, monkeypatch, label, message):
-    """A label must be one of the ten digits."""
+def test_openml_label_that_is_not_a_digit_is_rejected(tiny, tmp_path, monkeypatch, label, message):
+    """A label that is not a digit is a ValueError."""
     answer = openml_answer(tiny)
     answer.target[-1] = label
     answer_with(monkeypatch, answer)
@@ -492,7 +487,7 @@ def test_openml_label_that_is_no_digit_is_rejected(tiny, tmp_path, monkeypatch, 
 
 
 def test_openml_rows_in_another_order_are_rejected(tiny, tmp_path, monkeypatch):
-    """The indices mean nothing in another order, so that the digests must see it."""
+    """The digests find rows in another order, to which the stored indices would not apply."""
     answer = openml_answer(tiny)
     answer_with(monkeypatch, Bunch(data=answer.data[::-1], target=answer.target[::-1]))
     with pytest.raises(ValueError, match=r"OpenML's .* differs from MNIST's train-images"):
@@ -502,44 +497,49 @@ def test_openml_rows_in_another_order_are_rejected(tiny, tmp_path, monkeypatch):
 # The small digits
 
 
-def test_small_digits_have_the_layout_of_mnist():
-    """Types and shapes are MNIST's, and the labels and their order scikit-learn's."""
-    digits = load_digits_28()
-    assert (digits.data.shape, digits.data.dtype) == ((1797, 784), np.uint8)
-    assert (digits.images.shape, digits.images.dtype) == ((1797, 28, 28), np.uint8)
-    assert digits.target.dtype == digits.indices.dtype == np.int64
-    assert digits.data.flags.c_contiguous
-    assert digits.feature_names[-1] == "pixel784"
-    np.testing.assert_array_equal(digits.data.reshape(-1, 28, 28), digits.images)
-    np.testing.assert_array_equal(digits.target, load_digits().target)
+@pytest.fixture(scope="module")
+def small():
+    """Return the bundled digits in MNIST's layout, which no test may change."""
+    return load_digits_28()
 
 
-def test_small_digits_are_centred_by_mass():
+def test_small_digits_have_the_layout_of_mnist(small):
+    """Types and shapes are those of MNIST, the labels and their order those of scikit-learn."""
+    assert (small.data.shape, small.data.dtype) == ((1797, 784), np.uint8)
+    assert (small.images.shape, small.images.dtype) == ((1797, 28, 28), np.uint8)
+    assert small.target.dtype == small.indices.dtype == np.int64
+    assert small.data.flags.c_contiguous
+    assert small.feature_names[-1] == "pixel784"
+    np.testing.assert_array_equal(small.data.reshape(-1, 28, 28), small.images)
+    np.testing.assert_array_equal(small.target, load_digits().target)
+
+
+def test_small_digits_are_centred_by_mass(small):
     """Every centre of mass lies within half a pixel of pixel (14, 14), as whole shifts allow."""
-    images = load_digits_28().images.astype(np.float64)
+    images = small.images.astype(np.float64)
     mass = images.sum(axis=(1, 2))
     for axis in (2, 1):
         centre = images.sum(axis=axis) @ np.arange(28) / mass
         assert np.abs(centre - 14).max() <= 0.5 + 1e-9
 
 
-def test_small_digits_keep_the_ink_of_the_originals():
-    """An image's share of ink follows the original's: 400 of 784 pixels hold the whole of it."""
-    share = load_digits_28().data.mean(axis=1) / 255
+def test_small_digits_keep_the_ink_of_the_originals(small):
+    """The mean brightness follows that of the original, which fills 400 of the 784 pixels."""
+    share = small.data.mean(axis=1) / 255
     original = load_digits().data.mean(axis=1) / 16 * 400 / 784
     assert np.corrcoef(share, original)[0, 1] > 0.98
     np.testing.assert_allclose(share.mean(), original.mean(), rtol=0.05)
 
 
-def test_small_digits_use_the_whole_range_on_a_black_ground():
+def test_small_digits_use_the_whole_range_on_a_black_ground(small):
     """Ink reaches 255, and the corners are 0."""
-    images = load_digits_28().images
+    images = small.images
     assert images.max() == 255
     assert not images[:, [0, 0, -1, -1], [0, -1, 0, -1]].any()
 
 
 def test_layout_of_a_centred_square_is_symmetric():
-    """A symmetric image stays so: nothing is shifted by half a pixel on the way."""
+    """A symmetric image stays symmetric: resizing shifts nothing by half a pixel."""
     square = np.zeros((1, 8, 8))
     square[0, 2:6, 2:6] = 16
     image = datasets._to_mnist_layout(square)[0]
@@ -549,28 +549,11 @@ def test_layout_of_a_centred_square_is_symmetric():
     np.testing.assert_array_equal(box, box.T)
 
 
-def test_small_digits_are_the_same_each_time_and_not_shared():
-    """Changing one result changes no later one."""
-    first = load_digits_28()
-    expected = first.data.copy()
-    first.data[:] = 0
-    np.testing.assert_array_equal(load_digits_28().data, expected)
-
-
-def test_return_X_y_of_the_small_digits_gives_data_and_target():
-    """return_X_y changes the container and nothing else."""
-    X, y = load_digits_28(return_X_y=True)
-    np.testing.assert_array_equal(X, load_digits_28().data)
-    np.testing.assert_array_equal(y, load_digits_28().target)
-
-
-def test_module_imports_neither_torch_nor_the_package():
-    """The module file, run alone, brings in no torch and no other module of the package."""
-    code = (
-        "import runpy, sys; runpy.run_path(sys.argv[1]);"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'sk_digits'}))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, datasets.__file__], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
+def test_small_digits_are_the_same_each_time_and_not_shared(small):
+    """return_X_y returns the same data and target; changing them changes no later result."""
+    for _ in range(2):
+        X, y = load_digits_28(return_X_y=True)
+        np.testing.assert_array_equal(X, small.data)
+        np.testing.assert_array_equal(y, small.target)
+        X[:] = 0
+        y[:] = 0
