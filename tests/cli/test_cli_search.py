@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from sk_digits import DigitANN, load_model, make_digit_pipeline, read_metadata
 from sk_digits._cli import app
-from sk_digits._cli._data import load_split
-from sk_digits._cli._search_results import draw, pareto_front
+from sk_digits._cli.data import load_split
+from sk_digits._cli.search_results import draw, pareto_front
 
 runner = CliRunner()
 OPTIONS = ["search", "--data", "digits", "--epochs", "8", "--cv", "2", "--seed", "1"]

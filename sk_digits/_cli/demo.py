@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import command, say
-from sk_digits._cli._data import Data, load_split
-from sk_digits._cli._train import fit, save
+from sk_digits._cli.app import command, say
+from sk_digits._cli.data import Data, load_split
+from sk_digits._cli.train import fit, save
 
 OUT = Path("digits.skops")
 
@@ -68,7 +68,7 @@ def _train(data: str) -> Any:
     split = load_split(data)
 
     from sk_digits import make_digit_pipeline
-    from sk_digits._cli._report import measure
+    from sk_digits._cli.report import measure
 
     typer.echo(f"data: {split.name}")
     # Seconds rather than minutes, for a point of accuracy less than `sk-digits train`.

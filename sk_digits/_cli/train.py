@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import Quiet, command
-from sk_digits._cli._data import Data, Split, load_split
+from sk_digits._cli.app import Quiet, command
+from sk_digits._cli.data import Data, Split, load_split
 
 
 def parse_hidden(hidden: str) -> tuple[int, ...]:
@@ -84,7 +84,7 @@ def train(
     split = load_split(data)
 
     from sk_digits import make_digit_pipeline
-    from sk_digits._cli._report import describe, measure
+    from sk_digits._cli.report import describe, measure
 
     typer.echo(f"data: {split.name}")
     pipeline = make_digit_pipeline(max_epochs=epochs, random_state=seed, **params)

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import FAILED, Quiet, command, say
-from sk_digits._cli._data import Data, Split, load_split
-from sk_digits._cli._train import fit, parse_hidden, save
+from sk_digits._cli.app import FAILED, Quiet, command, say
+from sk_digits._cli.data import Data, Split, load_split
+from sk_digits._cli.train import fit, parse_hidden, save
 
 
 @command
@@ -62,9 +62,9 @@ def search(
     folds = list(StratifiedKFold(cv).split(split.X_train, split.y_train))
 
     from sk_digits import make_digit_pipeline
-    from sk_digits._cli._report import describe, measure
     from sk_digits._cli._search_fits import FitJournal, key_of
-    from sk_digits._cli._search_results import describe_params, print_table, tabulate, write_csv
+    from sk_digits._cli.report import describe, measure
+    from sk_digits._cli.search_results import describe_params, print_table, tabulate, write_csv
 
     typer.echo(f"data: {split.name}")
     settings = {"data": split.name, "--epochs": epochs, "--cv": cv, "--seed": seed}
@@ -148,7 +148,7 @@ def _run(
 ) -> None:
     """Do the fits, keep each when it is done, and show how far they are."""
     from sk_digits._cli._search_fits import EpochMarks, run_fits
-    from sk_digits._cli._search_results import describe_params
+    from sk_digits._cli.search_results import describe_params
 
     with tempfile.TemporaryDirectory() as folder:
         marks = Path(folder) / "epochs"
@@ -205,7 +205,7 @@ def _progress(marks: Path, n_fits: int, epochs: int, quiet: bool) -> Any:
 
 def _plot(path: Path, results: dict[str, Any], title: str) -> None:
     """Save the plot, or say what it would need."""
-    from sk_digits._cli._search_results import draw
+    from sk_digits._cli.search_results import draw
 
     try:
         draw(path, results, title)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import command
-from sk_digits._cli._evaluate import Model
-from sk_digits._cli._train import check_writable
+from sk_digits._cli.app import command
+from sk_digits._cli.evaluate import Model
+from sk_digits._cli.train import check_writable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sk_digits._cli._app import FAILED, Quiet, command, in_words, say
-from sk_digits._cli._evaluate import Model
+from sk_digits._cli.app import FAILED, Quiet, command, in_words, say
+from sk_digits._cli.evaluate import Model
 
 if TYPE_CHECKING:
     from sk_digits._reader.reading import FoundDigits, Reading
@@ -162,7 +162,7 @@ def predict(
     if readings or as_json or as_csv:
         typer.echo(write(readings))
     if show is not None and pictures:
-        from sk_digits._cli._answer_sheet import draw_answers
+        from sk_digits._cli.answer_sheet import draw_answers
 
         draw_answers(pictures, readings).save(show)
         say(f"saved {show}")

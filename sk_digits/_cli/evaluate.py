@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import command
-from sk_digits._cli._data import Data, load_split
+from sk_digits._cli.app import command
+from sk_digits._cli.data import Data, load_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def evaluate(
     pipeline = load_model(model)
     split = load_split(data)
 
-    from sk_digits._cli._report import describe, measure
+    from sk_digits._cli.report import describe, measure
 
     y_pred = pipeline.predict(split.X_test)
     if as_json:
