@@ -1,72 +1,69 @@
-"""The application: its commands, their errors in one line, and their exit codes."""
+"""The application: its root options, and errors as one line and an exit code."""
 
 from __future__ import annotations
 
-import functools
-import inspect
+import re
 import warnings
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Recognise handwritten digits.",
-    epilog="Exit codes: 0 done, 1 a part could not be done, 2 wrong input, 130 stopped by Ctrl-C. "
-    "NO_COLOR=1 leaves out colours.",
-)
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result and no progress.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")]
 
 
 def say(message: object) -> None:
     """Print one line on standard error, with the program's name before it."""
-    typer.echo(f"sk-digits: {' '.join(str(message).split())}", err=True)
+    text = str(message)
+    if "Traceback (most recent call last)" in text:  # scikit-learn's, of fits that failed
+        text = " ".join(re.findall(r"^(?:[\w.]+: |.*fits failed).*", text, re.MULTILINE))
+    typer.echo(f"sk-digits: {' '.join(text.split())}", err=True)
 
 
 def in_words(error: Exception) -> str:
-    """Tell what went wrong in one line."""
+    """Return what went wrong, without a traceback."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, (OSError, ValueError, ImportError)):
         return str(error)
-    return f"{type(error).__name__}: {error} (--debug shows where)"
+    return f"{type(error).__name__}: {error} (add --debug for the traceback)"
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Add a function as a command whose errors are one line; ``--debug`` shows the traceback."""
+class Commands(TyperGroup):
+    """Commands whose errors and warnings are one line each, unless ``--debug`` is given."""
 
-    @functools.wraps(function)
-    def run(*args: Any, debug: bool, **kwargs: Any) -> None:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Accept ``--debug`` after the name of the command, too."""
+        if "--debug" in args:
+            args = ["--debug", *(arg for arg in args if arg != "--debug")]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *args, **kwargs: say(f"warning: {message}")
             try:
-                function(*args, **kwargs)
-            except (typer.Exit, typer.BadParameter):
-                raise
+                return super().invoke(ctx)
             except (KeyboardInterrupt, typer.Abort) as error:
                 say("stopped")
                 raise typer.Exit(INTERRUPTED) from error
             except Exception as error:
-                if debug:
+                # Typer reports its own errors, which have an exit code.
+                if ctx.params["debug"] or hasattr(error, "exit_code"):
                     raise
                 say(in_words(error))
                 raise typer.Exit(WRONG_INPUT) from error
 
-    signature = inspect.signature(function, eval_str=True)
-    debug = inspect.Parameter(
-        "debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug
-    )
-    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*signature.parameters.values(), debug]
-    )
-    run.__annotations__ = function.__annotations__ | {"debug": Debug}
-    return app.command()(run)
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Recognise handwritten digits.",
+    epilog="Exit codes: 0 success, 1 some of the work failed, 2 wrong input, 130 stopped by "
+    "Ctrl-C. NO_COLOR=1 turns colours off.",
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -83,8 +80,12 @@ def _root(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show the traceback of an error; may follow the command."),
+    ] = False,
 ) -> None:
-    """Take the options of no command."""
+    """Declare the options that belong to no command."""
 
 
 def main() -> None:

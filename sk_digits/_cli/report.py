@@ -1,22 +1,27 @@
-"""What predictions are worth: `describe` for people, `measure` for programs."""
+"""How well a model reads unseen images: `measure`, `describe` and `report_and_save`."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import classification_report, confusion_matrix
 
+if TYPE_CHECKING:
+    from sk_digits._cli.data import Split
+
 
 def measure(y_true: NDArray[Any], y_pred: NDArray[Any]) -> dict[str, Any]:
-    """Give accuracy with its 95 % interval, scores by class and the confusion matrix."""
-    right = int(np.sum(y_true == y_pred))
-    interval = binomtest(right, len(y_true)).proportion_ci(0.95, method="wilson")
+    """Return the accuracy with its 95 % interval, scores by class and the confusion matrix."""
+    n_correct = int(np.sum(y_true == y_pred))
+    interval = binomtest(n_correct, len(y_true)).proportion_ci(0.95, method="wilson")
     labels = np.unique(np.concatenate([y_true, y_pred]))
     return {
-        "accuracy": right / len(y_true),
+        "accuracy": n_correct / len(y_true),
         "interval": [float(interval.low), float(interval.high)],
         "n_images": len(y_true),
         "classes": classification_report(y_true, y_pred, output_dict=True, zero_division=0),
@@ -26,7 +31,7 @@ def measure(y_true: NDArray[Any], y_pred: NDArray[Any]) -> dict[str, Any]:
 
 
 def describe(y_true: NDArray[Any], y_pred: NDArray[Any]) -> str:
-    """Write the same as text: what is right, each class, who is taken for whom."""
+    """Return the same as text."""
     measures = measure(y_true, y_pred)
     low, high = measures["interval"]
     head = "true\\predicted"
@@ -38,3 +43,31 @@ def describe(y_true: NDArray[Any], y_pred: NDArray[Any]) -> str:
         f"(95 % interval {low:.4f} to {high:.4f})\n\n"
         f"{classification_report(y_true, y_pred, digits=4, zero_division=0)}\n" + "\n".join(lines)
     )
+
+
+def report_and_save(
+    pipeline: Any,
+    split: Split,
+    out: Path | None,
+    seed: int,
+    *,
+    facts: dict[str, Any] | None = None,
+    brief: bool = False,
+) -> None:
+    """Print how well a pipeline reads unseen images, and save it with that and more facts."""
+    from sk_digits import save_model
+
+    y_pred = pipeline.predict(split.X_test)
+    text, measures = describe(split.y_test, y_pred), measure(split.y_test, y_pred)
+    typer.echo(text.split("\n")[0] if brief else text)
+    if out is None:
+        return
+    metadata = {
+        "data": split.name,
+        "seed": seed,
+        "test_accuracy": measures["accuracy"],
+        "test_accuracy_interval": measures["interval"],
+        "n_test_images": measures["n_images"],
+    }
+    save_model(pipeline, out, metadata=metadata | (facts or {}))
+    typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")

@@ -2,99 +2,52 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sk_digits._cli.app import Quiet, command
-from sk_digits._cli.data import Data, Split, load_split
+from sk_digits._cli.app import app
+from sk_digits._cli.data import Split, load_split
+from sk_digits._cli.options import Data, Epochs, Quiet, Seed, check_writable, parse_hidden
 
 
-def parse_hidden(hidden: str) -> tuple[int, ...]:
-    """Read widths of hidden layers: ``"512,512"``."""
-    try:
-        widths = tuple(int(width) for width in hidden.split(","))
-    except ValueError:
-        widths = (0,)
-    if min(widths) < 1:
-        raise typer.BadParameter(f"{hidden!r} is not a list of positive widths such as 512,512.")
-    return widths
-
-
-def _progress_callback(n_epochs: int) -> Any:
-    """Make a skorch callback that shows epoch, loss and seconds left on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-    from skorch.callbacks import Callback
-
-    console = Console(stderr=True)
-    columns = (TextColumn("epoch {task.completed}/{task.total}"), BarColumn())
-    progress = Progress(
-        *columns, TextColumn("{task.description}"), console=console, disable=not console.is_terminal
-    )
-
-    class EpochProgress(Callback):
-        def __deepcopy__(self, memo: dict[int, Any]) -> EpochProgress:
-            return self  # a terminal is not copied
-
-        def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-            self.start, self.n_resumed = time.perf_counter(), net.epochs_done
-            if self.n_resumed:
-                typer.echo(f"going on after epoch {self.n_resumed}", err=True)
-            self.task = progress.add_task("starting", total=n_epochs, completed=self.n_resumed)
-
-        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-            row = net.history[-1]
-            seconds = time.perf_counter() - self.start
-            left = seconds / (row["epoch"] - self.n_resumed) * (n_epochs - row["epoch"])
-            line = f"loss {row['train_loss']:.4f}  {left:.0f} s left"
-            progress.update(self.task, advance=1, description=line)
-            if progress.disable:
-                typer.echo(f"epoch {row['epoch']}/{n_epochs}  {line}", err=True)
-
-    return progress, EpochProgress()
-
-
-@command
+@app.command()
 def train(
     data: Data = "auto",
-    epochs: Annotated[int, typer.Option(min=1, help="Times to go over the images.")] = 60,
+    epochs: Epochs = 60,
     hidden: Annotated[
-        str | None, typer.Option(metavar="N,N,...", help="Units in each hidden layer.")
+        Any,
+        typer.Option(metavar="N,N,...", parser=parse_hidden, help="Units in each hidden layer."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Source of all chance.")] = 0,
+    seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="File to save the model to: FILE.skops.")] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Save the training here after each epoch."),
+        typer.Option(metavar="FOLDER", help="Save the training to this folder after each epoch."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the training saved by --checkpoint.")
+        bool, typer.Option("--resume", help="Resume the training that --checkpoint has saved.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the digit pipeline and report its accuracy on unseen images."""
-    params: dict[str, Any] = {} if hidden is None else {"hidden_layer_sizes": parse_hidden(hidden)}
+    params = {} if hidden is None else {"hidden_layer_sizes": hidden}
     if out is not None:
         check_writable(out)
     _check_checkpoint(checkpoint, resume)
     split = load_split(data)
 
     from sk_digits import make_digit_pipeline
-    from sk_digits._cli.report import describe, measure
+    from sk_digits._cli.report import report_and_save
 
     typer.echo(f"data: {split.name}")
     pipeline = make_digit_pipeline(max_epochs=epochs, random_state=seed, **params)
     fit(pipeline, split, checkpoint=checkpoint, resume=resume, quiet=quiet)
-    y_pred = pipeline.predict(split.X_test)
-    typer.echo(describe(split.y_test, y_pred))
-    if out is not None:
-        save(pipeline, out, split, measure(split.y_test, y_pred), seed)
+    report_and_save(pipeline, split, out, seed)
     if checkpoint is not None:
-        _checkpoint_of(pipeline).path_.unlink()
+        dict(pipeline["ann"].net_.callbacks_)["TrainingCheckpoint"].path_.unlink()
 
 
 def fit(
@@ -105,16 +58,13 @@ def fit(
     resume: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Train the digit pipeline, show how far it is, and say how long it took."""
+    """Train the digit pipeline, show the progress, and print how long it took."""
     from sk_digits import TrainingCheckpoint
 
     epochs = pipeline.named_steps["ann"].max_epochs
     callbacks = [] if checkpoint is None else [TrainingCheckpoint(checkpoint)]
-    if resume:
-        callbacks.append(_resumption_callback(checkpoint))
-    progress: Any = contextlib.nullcontext()
-    if not quiet:
-        progress, callback = _progress_callback(epochs)
+    progress, callback = _make_progress(epochs, quiet, checkpoint if resume else None)
+    if resume or not quiet:
         callbacks.append(callback)
     start = time.perf_counter()
     with progress:
@@ -123,73 +73,57 @@ def fit(
     typer.echo(f"trained {epochs} epochs in {time.perf_counter() - start:.1f} s")
 
 
-def save(
-    pipeline: Any,
-    out: Path,
-    split: Split,
-    measures: dict[str, Any],
-    seed: int,
-    more: dict[str, Any] | None = None,
-) -> None:
-    """Save a pipeline with what is known about it, and `more`."""
-    from sk_digits import save_model
+def _make_progress(n_epochs: int, quiet: bool, resumed: Path | None) -> Any:
+    """Return a progress display and the skorch callback that shows epoch, loss and time on it.
 
-    save_model(
-        pipeline,
-        out,
-        metadata={
-            "data": split.name,
-            "seed": seed,
-            "test_accuracy": measures["accuracy"],
-            "test_accuracy_interval": measures["interval"],
-            "n_test_images": measures["n_images"],
-        }
-        | (more or {}),
+    The callback raises ValueError if a training is not resumed from the folder `resumed`.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from skorch.callbacks import Callback
+
+    console = Console(stderr=True, quiet=quiet)
+    columns = (TextColumn("epoch {task.completed}/{task.total}"), BarColumn())
+    progress = Progress(
+        *columns, TextColumn("{task.description}"), console=console, disable=not console.is_terminal
     )
-    typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
 
+    class EpochProgress(Callback):
+        def __deepcopy__(self, memo: dict[int, Any]) -> EpochProgress:
+            return self  # a terminal cannot be copied
 
-def check_writable(path: Path) -> None:
-    """Complain of a bad place for a file before the work, not after it."""
-    if path.is_dir() or not path.parent.is_dir():
-        reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
-        raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")
+        def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+            self.start, self.n_before = time.perf_counter(), net.epochs_done
+            if self.n_before:
+                console.print(f"resuming after epoch {self.n_before}")
+            elif resumed is not None:
+                raise ValueError(
+                    f"{resumed} holds no training with these options on these images. Give the "
+                    "options that it began with, or another folder without --resume."
+                )
+            self.task = progress.add_task("starting", total=n_epochs, completed=self.n_before)
+
+        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+            row = net.history[-1]
+            seconds = time.perf_counter() - self.start
+            left = seconds / (row["epoch"] - self.n_before) * (n_epochs - row["epoch"])
+            line = f"loss {row['train_loss']:.4f}  {left:.0f} s left"
+            progress.update(self.task, advance=1, description=line)
+            if progress.disable:
+                console.print(f"epoch {row['epoch']}/{n_epochs}  {line}", highlight=False)
+
+    return progress, EpochProgress()
 
 
 def _check_checkpoint(checkpoint: Path | None, resume: bool) -> None:
-    """Complain if ``--checkpoint`` would go on unasked, or ``--resume`` has nothing to go on."""
-    if checkpoint is None:
-        if resume:
-            raise typer.BadParameter("--resume needs --checkpoint FOLDER.")
-        return
-    is_there = any(checkpoint.glob("training-*.npz"))
-    if is_there and not resume:
+    """Raise an error if there is a training without ``--resume``, or ``--resume`` without one."""
+    if resume and checkpoint is None:
+        raise typer.BadParameter("--resume needs --checkpoint FOLDER.")
+    has_training = checkpoint is not None and any(checkpoint.glob("training-*"))
+    if resume and not has_training:
+        raise typer.BadParameter(f"{checkpoint} holds no training to resume.")
+    if has_training and not resume:
         raise typer.BadParameter(
-            f"{checkpoint} holds an unfinished training. Add --resume to go on with it, or give "
+            f"{checkpoint} holds an unfinished training. Add --resume to resume it, or give "
             "another folder."
         )
-    if resume and not is_there:
-        raise typer.BadParameter(f"{checkpoint} holds no training to go on with.")
-
-
-def _resumption_callback(checkpoint: Path | None) -> Any:
-    """Make a callback that complains of a training which nothing was saved of."""
-    from skorch.callbacks import Callback
-
-    class Resumption(Callback):
-        def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-            if not net.epochs_done:
-                raise ValueError(
-                    f"{checkpoint} holds no training with these options on these images. Give the "
-                    "options that it began with, or another folder without --resume."
-                )
-
-    return Resumption()
-
-
-def _checkpoint_of(pipeline: Any) -> Any:
-    """Give the checkpoint callback as the fit has used it."""
-    from sk_digits import TrainingCheckpoint
-
-    callbacks = (callback for _, callback in pipeline["ann"].net_.callbacks_)
-    return next(c for c in callbacks if isinstance(c, TrainingCheckpoint))
