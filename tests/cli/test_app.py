@@ -65,9 +65,9 @@ def test_a_file_that_is_no_model_is_an_error_in_one_line(content, tmp_path):
             runner.invoke(app, arguments, catch_exceptions=False)
 
 
-def test_a_missing_command_is_a_usage_error():
-    """Misspelt commands and options, and --debug alone, show the usage."""
-    for arguments in (["trian"], ["train", "--epoch", "1"], ["train", "--epochs", "x"], []):
+def test_wrong_arguments_are_a_usage_error():
+    """Unknown commands and options, and --debug alone, show the usage."""
+    for arguments in (["learn"], ["train", "--epoch", "1"], ["train", "--epochs", "x"], []):
         result = runner.invoke(app, [*arguments, "--debug"])
         assert result.exit_code == 2
         assert "Usage:" in result.stderr
