@@ -1,4 +1,4 @@
-"""Searches by scikit-learn's tools: every kind runs, and workers take no more than their share."""
+"""scikit-learn's searches work, and their workers take no more than their share."""
 
 import json
 import os
@@ -29,13 +29,13 @@ TINY = {"hidden_layer_sizes": (16,), "max_epochs": 2, "random_state": 0}
 
 @pytest.fixture(scope="module")
 def images():
-    """Give 600 of the bundled digits as raw pixels, and their labels."""
+    """Return 600 of the bundled digits as raw pixels, and their labels."""
     X, y = load_digits_28(return_X_y=True)
     return X[:600], y[:600]
 
 
 def _in_workers(call, **variables):
-    """Run a function of _search_workers.py on two cores in a fresh process."""
+    """Return the result of a function of search_workers.py, run on two cores in a new process."""
     env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     result = subprocess.run(
         [sys.executable, Path(__file__).parent / "support" / "search_workers.py", call],
@@ -48,8 +48,8 @@ def _in_workers(call, **variables):
 
 
 @pytest.fixture(scope="module")
-def workers_of_an_export():
-    """Give what workers saw whose parent asks for two threads in all, and joblib for one each."""
+def workers_with_exported_threads():
+    """Return what workers see if OMP_NUM_THREADS is 2 and joblib's inner_max_num_threads is 1."""
     return _in_workers(
         "[search_threads('loky', inner_max_num_threads=1), search_memory()]",
         OMP_NUM_THREADS="2",
@@ -57,25 +57,28 @@ def workers_of_an_export():
     )
 
 
+@pytest.mark.slow
 def test_two_workers_on_two_cores_take_one_thread_each():
-    """Processes do so by themselves; threads if torch is told in the thread that starts them."""
+    """Processes do so by themselves, threads after torch.set_num_threads(1)."""
     call = "[search_threads('loky'), torch.set_num_threads(1), search_threads('threading')]"
     assert _in_workers(call) == [[1, 1], None, [1, 1]]
 
 
-def test_an_exported_setting_is_that_of_threads():
-    """Threads keep to the environment's number."""
+def test_threads_keep_to_an_exported_setting():
+    """OMP_NUM_THREADS holds for joblib's threads."""
     assert _in_workers("search_threads('threading')", OMP_NUM_THREADS="1") == [1, 1]
 
 
-def test_inner_max_num_threads_wins_over_an_exported_setting(workers_of_an_export):
-    """Without it, joblib would hand the parent's number on to each worker."""
-    assert workers_of_an_export[0] == [1, 1]
+@pytest.mark.slow
+def test_inner_max_num_threads_wins_over_an_exported_setting(workers_with_exported_threads):
+    """Each worker takes one thread, not the number that the parent's environment has."""
+    assert workers_with_exported_threads[0] == [1, 1]
 
 
-def test_a_candidate_leaves_nothing_behind(workers_of_an_export):
-    """Peak memory after many fits is that after the first; all map one copy of the data."""
-    fits = workers_of_an_export[1]
+@pytest.mark.slow
+def test_a_candidate_leaves_nothing_behind(workers_with_exported_threads):
+    """Peak memory does not grow from fit to fit, and all fits map one copy of the data."""
+    fits = workers_with_exported_threads[1]
     assert len(fits) == 16
     assert len({fit["inode"] for fit in fits}) == 1
     assert fits[0]["inode"] != 0
@@ -84,13 +87,13 @@ def test_a_candidate_leaves_nothing_behind(workers_of_an_export):
         sorted(fit["peak"] for fit in fits if fit["pid"] == worker)
         for worker in {fit["pid"] for fit in fits}
     ]
-    assert max(map(len, of_workers)) >= 8  # the other may start late
+    assert max(map(len, of_workers)) >= 8  # the other worker may start late
     for peaks in of_workers:
         assert peaks[-1] - peaks[0] < 4 * weights  # weights, gradients and moments of one fit
 
 
 def test_rows_are_not_copied_beyond_the_tensors():
-    """float32 rows are trained on where they are; those that cannot be written are copied once."""
+    """float32 rows are not copied, read-only rows are copied once."""
     X, y = np.random.default_rng(0).random((4000, 256), dtype=np.float32), np.arange(4000) % 10
     ann = DigitANN((4,), max_epochs=1, random_state=0).fit(X, y)
     for writeable, n_copies in [(True, 0), (False, 1)]:
@@ -104,7 +107,7 @@ def test_rows_are_not_copied_beyond_the_tensors():
 
 @pytest.mark.parametrize("kind", ["grid", "random"])
 def test_halving_spends_epochs(images, kind):
-    """Each round trains half the candidates twice as long; who learns nothing is out at once."""
+    """Each round trains half the candidates twice as long; those that learn nothing go first."""
     options = {"min_resources": 2, "max_resources": 8, "cv": 2, "factor": 2, "random_state": 0}
     pipeline = make_digit_pipeline(**TINY | {"max_epochs": 1}, augmentation=None)
     rates = [1e-9, 1e-2, 2e-9, 2e-2]
@@ -126,7 +129,7 @@ def test_halving_spends_epochs(images, kind):
     assert search.best_score_ > 0.7
 
 
-def test_random_search_over_step_size_and_rotation(images):
+def test_random_search_over_learning_rate_and_rotation(images):
     """Parameters of the augmentation are searched as any other, and scores are reproducible."""
     pipeline = make_digit_pipeline(**TINY)
     rotation = pipeline["ann"].augmentation.rotation
@@ -150,7 +153,7 @@ def test_random_search_over_step_size_and_rotation(images):
 
 
 def test_nested_cross_validation(images):
-    """A search is an estimator: its choice is scored on rows that it has not seen."""
+    """The best candidate of each inner search is scored on rows that the search has not seen."""
     X, y = images
     grid = {"ann__hidden_layer_sizes": [(2,), (32,)]}
     pipeline = make_digit_pipeline(**TINY | {"max_epochs": 4}, augmentation=None)
@@ -167,7 +170,7 @@ def _n_epochs(pipeline, X, y):
 
 
 def test_early_stopping_within_a_search(images):
-    """Each candidate stops in its own time, judged by rows of its own training part."""
+    """Each candidate stops by the score on rows held out of its own training fold."""
     X, y = images
     params = TINY | {"max_epochs": 60, "early_stopping": True, "n_iter_no_change": 3}
     pipeline = make_digit_pipeline(**params, augmentation=None, lr_schedule="constant")

@@ -1,7 +1,11 @@
-"""The command line, ``sk-digits``. Whatever imports torch is imported when a command runs."""
+"""The command line, ``sk-digits``: one module a command, named after it.
 
-# Each adds its command.
-from sk_digits._cli import _demo_command, _evaluate, _export, _predict, _search, _train  # noqa: F401
-from sk_digits._cli._app import app, main
+Start with `app` (the application and its errors) and `options` (what several commands take), then
+read `train`. Whatever imports torch or scikit-learn is imported when a command runs.
+"""
+
+# Importing a command's module adds the command.
+from sk_digits._cli import demo, evaluate, export, predict, search, train  # noqa: F401
+from sk_digits._cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -348,7 +348,7 @@ def served(monkeypatch, no_page, tmp_path):
     """Be at a terminal in an empty folder; give the models whose pages would be served."""
     models = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sk_digits._cli._demo_command._is_asked_by_a_person", lambda: True)
+    monkeypatch.setattr("sk_digits._cli.demo._is_interactive", lambda: True)
     monkeypatch.setattr("sk_digits._demo.serve", lambda model, **kwargs: models.append(model))
     return models
 

@@ -1,4 +1,7 @@
-"""Run searches in a process of their own, and print as JSON what was seen inside their workers."""
+"""Evaluate the given call of a function below, and print its result as JSON.
+
+Each function runs a search and returns what its scorer has seen inside the workers.
+"""
 
 import json
 import os
@@ -14,13 +17,13 @@ from sk_digits import DigitANN
 
 
 def n_threads(estimator, X, y):
-    """Be a scorer that gives the threads that torch takes here."""
+    """Return, as a scorer, the number of threads that torch uses here."""
     estimator.predict(X)
     return torch.get_num_threads()
 
 
 def memory(estimator, X, y):
-    """Be a scorer that gives this process, its peak memory in MB, and the search's data here."""
+    """Return, as a scorer, this process, its peak memory in MiB and the file of the data, or 0."""
     frame = sys._getframe()
     while frame.f_code.co_name != "_fit_and_score":
         frame = frame.f_back
@@ -34,7 +37,7 @@ def memory(estimator, X, y):
 
 
 def search_threads(backend, **settings):
-    """Give the threads of each fit of a search by two workers."""
+    """Return the number of threads of each candidate in a search by two workers."""
     X, y = np.random.default_rng(0).random((60, 8), dtype=np.float32), np.arange(60) % 3
     ann = DigitANN((4,), max_epochs=2, random_state=0)
     search = GridSearchCV(ann, {"lr": [1e-3, 1e-2]}, cv=2, n_jobs=2, scoring=n_threads, refit=False)
@@ -46,7 +49,7 @@ def search_threads(backend, **settings):
 
 
 def search_memory():
-    """Give what `memory` does for each fit of a search over 8 candidates on 9 MB."""
+    """Return the scores of `memory` for each fit of a search over 8 candidates on 9 MB."""
     X, y = np.random.default_rng(0).random((3000, 784), dtype=np.float32), np.arange(3000) % 10
     ann = DigitANN((1500,), max_epochs=1, random_state=0)
     grid = {"lr": np.geomspace(1e-4, 1e-2, 8)}

@@ -1,4 +1,4 @@
-"""A picture of images with what was read in them: `draw_answers`."""
+"""A picture of images with the digits that were read in them: `draw_answers`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,12 @@ from sk_digits._reader.reading import NOT_SURE, as_rgb
 if TYPE_CHECKING:
     from sk_digits._reader.reading import FoundDigits, Reading
 
-SURE, UNSURE = "#0072B2", "#D55E00"
+CERTAIN, UNCERTAIN = "#0072B2", "#D55E00"
 PAGE, TILE, MARGIN = 1200, 220, 12  # pixels
 
 
 def draw_answers(pictures: list[FoundDigits], readings: list[Reading]) -> Image.Image:
-    """Draw images with their answers: pages below each other with boxes, single digits in a grid.
-
-    Parameters
-    ----------
-    pictures : list of FoundDigits
-        Images, all pages or all single digits.
-    readings : list of Reading
-        The answers, in the order of the pictures and of the digits in them.
-
-    Returns
-    -------
-    PIL.Image.Image
-        An RGB picture.
-    """
+    """Return one picture of all images with their answers: pages with boxes, digits in a grid."""
     answers = iter(readings)
     panels = []
     for picture in pictures:
@@ -58,11 +45,11 @@ def draw_answers(pictures: list[FoundDigits], readings: list[Reading]) -> Image.
 
 
 def _color(reading: Reading) -> str:
-    return SURE if reading.guesses[0].probability >= NOT_SURE else UNSURE
+    return CERTAIN if reading.guesses[0].probability >= NOT_SURE else UNCERTAIN
 
 
 def _draw_digit(image: Image.Image, readings: list[Reading]) -> Image.Image:
-    """Give a tile: the image, and below it the answer and its probability."""
+    """Return the image with the answer and its probability below it."""
     (reading,) = readings
     image.thumbnail((TILE, TILE))
     tile = Image.new("RGB", (TILE, TILE + 40), "white")
@@ -80,7 +67,7 @@ def _draw_digit(image: Image.Image, readings: list[Reading]) -> Image.Image:
 
 
 def _draw_page(image: Image.Image, readings: list[Reading]) -> Image.Image:
-    """Give the page with a box around each digit and its answer above the box."""
+    """Return the page with a box around each digit and the answer above the box."""
     scale = min(PAGE / image.width, PAGE / image.height, 4.0)
     size = round(image.width * scale), round(image.height * scale)
     image = image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)

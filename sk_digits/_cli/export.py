@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import command
-from sk_digits._cli._evaluate import Model
-from sk_digits._cli._train import check_writable
+from sk_digits._cli.app import app
+from sk_digits._cli.options import Model, check_writable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
 N_ROWS = 1000
 
 
-@command
+@app.command()
 def export(
     model: Model,
     onnx: Annotated[Path, typer.Option(metavar="FILE", help="ONNX file to save: FILE.onnx.")],
     dtype: Annotated[
         str,
-        typer.Option(metavar="float32|float64|uint8", help="Type of the rows that it takes."),
+        typer.Option(metavar="float32|float64|uint8", help="Type of the input rows."),
     ] = "float32",
 ) -> None:
     """Export a saved model to ONNX, and check that it predicts the same.
@@ -49,7 +48,7 @@ def export(
 
 
 def _generate_rows(classifier: Any, dtype: str) -> NDArray[Any]:
-    """Make rows of noise, from blank to full, in the units that a model was trained on."""
+    """Return rows of noise, from blank to full, in the units that the model was trained on."""
     import numpy as np
     from sklearn.pipeline import Pipeline
 
@@ -66,15 +65,15 @@ def _generate_rows(classifier: Any, dtype: str) -> NDArray[Any]:
 
 
 def _compare(classifier: Any, content: bytes, rows: NDArray[Any]) -> float:
-    """Give the largest difference of probabilities; raise if it is beyond what rounding makes."""
+    """Return the largest difference of probabilities; raise ValueError if it is not rounding."""
     import numpy as np
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    parts = [session.run(None, {"X": part}) for part in (rows[:1], rows[1:])]  # of any length
+    parts = [session.run(None, {"X": part}) for part in (rows[:1], rows[1:])]  # any number of rows
     labels, probabilities = (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # noise may lie beyond the training data
+        warnings.simplefilter("ignore")  # noise may lie outside the range of the training data
         expected = classifier.predict_proba(rows)
         own_labels = classifier.predict(rows)
         logits = classifier.decision_function(rows)
@@ -82,12 +81,12 @@ def _compare(classifier: Any, content: bytes, rows: NDArray[Any]) -> float:
     tolerance = 2e-6 * max(1.0, float(np.abs(logits).max()))
     difference = float(np.abs(probabilities - expected).max())
     ordered = np.sort(expected, axis=1)
-    is_close = ordered[:, -1] - ordered[:, -2:-1].sum(axis=1) <= tolerance  # either may win
+    is_close = ordered[:, -1] - ordered[:, -2:-1].sum(axis=1) <= tolerance  # either label may win
     n_other = int(np.sum((labels != own_labels) & ~is_close))
     if n_other or not difference <= tolerance:
         raise ValueError(
-            f"The ONNX model is not the same: on {len(rows):,} generated rows {n_other} labels "
-            f"differ, and probabilities by up to {difference:.1e}, where rounding may explain "
-            f"{tolerance:.1e}. No file was saved."
+            f"The ONNX model differs: on {len(rows):,} generated rows, {n_other} "
+            f"labels differ, and probabilities differ by up to {difference:.1e}, where rounding "
+            f"explains at most {tolerance:.1e}. No file was saved."
         )
     return difference

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sk_digits._cli._app import FAILED, Quiet, command, in_words, say
-from sk_digits._cli._evaluate import Model
+from sk_digits._cli.app import FAILED, app, in_words, say
+from sk_digits._cli.options import AsJson, Model, Quiet
 
 if TYPE_CHECKING:
     from sk_digits._reader.reading import FoundDigits, Reading
@@ -23,13 +23,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 
 
 def find_files(images: list[str]) -> Iterator[str]:
-    """Spread out folders and patterns; names of files and ``-`` stay as they are.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a folder has no images or a pattern fits none.
-    """
+    """Expand folders and patterns to files; names of files and ``-`` stay as they are."""
     for name in images:
         path = Path(name)
         if path.is_dir():
@@ -40,14 +34,14 @@ def find_files(images: list[str]) -> Iterator[str]:
             root = Path(path.anchor)
             found = sorted(root.glob(str(path.relative_to(root))))
             if not found:
-                raise FileNotFoundError(f"No file fits {name}.")
+                raise FileNotFoundError(f"No file matches {name}.")
         else:
             found = [path]
         yield from map(str, found)
 
 
 def _load_picture(file: str, many: bool) -> FoundDigits:
-    """Find the digits of one image file."""
+    """Find the digits in one image file."""
     from sk_digits._images.image_files import read_image
     from sk_digits._reader.reading import find_digits
 
@@ -56,7 +50,7 @@ def _load_picture(file: str, many: bool) -> FoundDigits:
 
 
 def _as_text(readings: list[Reading]) -> str:
-    """Write a digit a line, or, of a page, a line of digits a line."""
+    """Return one line of text for each image, or for each line of a page."""
     lines = []
     for file, of_file in itertools.groupby(readings, key=lambda reading: reading.file):
         own = list(of_file)
@@ -67,14 +61,14 @@ def _as_text(readings: list[Reading]) -> str:
         lines.append(f"{file}:")
         for _, of_line in itertools.groupby(own, key=lambda reading: reading.line):
             best = [reading.guesses[0] for reading in of_line]
-            surety = min(guess.probability for guess in best)
+            lowest = min(guess.probability for guess in best)
             text = "".join(str(guess.label) for guess in best)
-            lines.append(f"  {text}  (least sure: {surety:.4f})")
+            lines.append(f"  {text}  (lowest probability: {lowest:.4f})")
     return "\n".join(lines)
 
 
 def _as_json(readings: list[Reading]) -> str:
-    """Write a list of digits."""
+    """Return a JSON list with one object for each digit."""
     digits = [
         {
             "file": reading.file,
@@ -90,7 +84,7 @@ def _as_json(readings: list[Reading]) -> str:
 
 
 def _as_csv(readings: list[Reading]) -> str:
-    """Write a table of digits, the guesses side by side."""
+    """Return a CSV table with one row for each digit and its guesses side by side."""
     n_guesses = max((len(reading.guesses) for reading in readings), default=1)
     guesses = [(f"label_{i}", f"probability_{i}") for i in range(1, n_guesses + 1)]
     table = io.StringIO()
@@ -98,14 +92,14 @@ def _as_csv(readings: list[Reading]) -> str:
     head = ["file", "line", "top", "left", "bottom", "right"]
     writer.writerow([*head, *(name for pair in guesses for name in pair)])
     for reading in readings:
-        box = reading.box or [""] * 4
+        box = reading.box or [None] * 4
         pairs = [cell for guess in reading.guesses for cell in guess]
-        writer.writerow([reading.file, "" if reading.line is None else reading.line, *box, *pairs])
+        writer.writerow([reading.file, reading.line, *box, *pairs])
     return table.getvalue().rstrip("\n")
 
 
 def _each(files: list[str], quiet: bool) -> Iterator[str]:
-    """Go through files with a progress bar, on terminals and for more than a few files."""
+    """Yield the files, with a progress bar if there are more than a few and a terminal."""
     from rich.console import Console
     from rich.progress import track
 
@@ -114,7 +108,7 @@ def _each(files: list[str], quiet: bool) -> Iterator[str]:
     yield from track(files, "reading", console=console, disable=hidden, transient=True)
 
 
-@command
+@app.command()
 def predict(
     model: Model,
     images: Annotated[
@@ -126,18 +120,18 @@ def predict(
     many: Annotated[
         bool, typer.Option("--many", help="Read all digits of a page, line by line.")
     ] = False,
-    top: Annotated[int, typer.Option(min=1, help="Answers for each digit, surest first.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="Answers per digit, most probable first.")] = 1,
+    as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     show: Annotated[
         Path | None, typer.Option(help="Picture to save: the images with boxes and answers.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Read the digits in images. One that cannot be read is reported, the others go on."""
+    """Read the digits in images. Images that cannot be read are reported and skipped."""
     if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other.")
-    files = list(dict.fromkeys(find_files(images)))  # one named twice is read once
+        raise typer.BadParameter("--json and --csv exclude each other. Give one of them.")
+    files = list(dict.fromkeys(find_files(images)))  # a file named twice is read once
 
     from sk_digits import load_model
     from sk_digits._reader.reading import read_digits
@@ -162,7 +156,7 @@ def predict(
     if readings or as_json or as_csv:
         typer.echo(write(readings))
     if show is not None and pictures:
-        from sk_digits._cli._answer_sheet import draw_answers
+        from sk_digits._cli.answer_sheet import draw_answers
 
         draw_answers(pictures, readings).save(show)
         say(f"saved {show}")

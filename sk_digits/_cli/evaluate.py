@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import command
-from sk_digits._cli._data import Data, load_split
+from sk_digits._cli.app import app
+from sk_digits._cli.data import load_split
+from sk_digits._cli.options import AsJson, Data, Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="File that train --out has saved.")]
 
-
-@command
+@app.command()
 def evaluate(
     model: Model,
     data: Data = "auto",
     plot: Annotated[
         Path | None,
-        typer.Option(help="Picture to save: who is taken for whom, and the surest errors."),
+        typer.Option(help="Picture to save: confusion matrix and most confident errors."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score a saved model on unseen images."""
     from sk_digits import load_model
@@ -34,7 +33,7 @@ def evaluate(
     pipeline = load_model(model)
     split = load_split(data)
 
-    from sk_digits._cli._report import describe, measure
+    from sk_digits._cli.report import describe, measure
 
     y_pred = pipeline.predict(split.X_test)
     if as_json:
@@ -48,14 +47,15 @@ def evaluate(
 
 
 def _draw(path: Path, pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> None:
-    """Save the confusion matrix above the surest errors as one picture."""
+    """Save the confusion matrix above the most confident errors as one picture."""
+    import numpy as np
     from PIL import Image
     from sklearn.metrics import ConfusionMatrixDisplay
 
     from sk_digits.displays import DigitGridDisplay
 
     errors = DigitGridDisplay.from_estimator(pipeline, X, y, n_images=18)
-    import matplotlib.pyplot as plt  # which a display has asked for in better words
+    import matplotlib.pyplot as plt  # the display has explained a missing matplotlib better
 
     width = errors.figure_.get_figwidth()
     figure, ax = plt.subplots(figsize=(width, 0.7 * width), layout="constrained")
@@ -63,21 +63,15 @@ def _draw(path: Path, pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> None:
         pipeline, X, y, ax=ax, cmap="Blues", colorbar=False
     )
     for count in matrix.text_.ravel():
-        if count.get_text() == "0":  # most are, and hide the others
+        if count.get_text() == "0":  # most are, and they hide the others
             count.set_text("")
     accuracy = matrix.confusion_matrix.trace() / len(y)
-    ax.set_title(f"{100 * accuracy:.2f} % of {len(y):,} unseen images are right", loc="left")
-    matrix.im_.set_norm("log")  # a count of 3 is to be seen beside one of 200
+    ax.set_title(f"{100 * accuracy:.2f} % of {len(y):,} unseen images are correct", loc="left")
+    matrix.im_.set_norm("log")  # makes a count of 3 visible beside one of 200
     pictures = []
-    for part in (figure, errors.figure_):
+    for part in (figure, errors.figure_):  # of the same width
         file = io.BytesIO()
         part.savefig(file, dpi=120, format="png")
         plt.close(part)
-        pictures.append(Image.open(file).convert("RGB"))
-    size = max(p.width for p in pictures), sum(p.height for p in pictures)
-    sheet = Image.new("RGB", size, "white")
-    top = 0
-    for picture in pictures:
-        sheet.paste(picture, (0, top))
-        top += picture.height
-    sheet.save(path)
+        pictures.append(np.asarray(Image.open(file).convert("RGB")))
+    Image.fromarray(np.vstack(pictures)).save(path)

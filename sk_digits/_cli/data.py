@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -11,18 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Data = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|mnist|digits|FOLDER",
-        help="Images: MNIST, scikit-learn's bundled digits, or a folder with MNIST's files. "
-        "auto is MNIST where it can be had, else the bundled digits.",
-    ),
-]
-
 
 class Split(NamedTuple):
-    """Images to train on, unseen ones to score, and what they are."""
+    """Training images, unseen test images, and a description of both."""
 
     X_train: NDArray[np.uint8]
     X_test: NDArray[np.uint8]
@@ -32,13 +23,7 @@ class Split(NamedTuple):
 
 
 def load_split(data: str) -> Split:
-    """Load what ``--data`` names; say so if that is not MNIST for want of it.
-
-    Raises
-    ------
-    OSError, ValueError
-        If MNIST is asked for and not there; if its files are damaged.
-    """
+    """Load the images that ``--data`` names; "auto" without MNIST prints what it loads instead."""
     if data == "digits":
         return _load_digits()
     try:
@@ -46,14 +31,14 @@ def load_split(data: str) -> Split:
     except OSError as error:
         if data != "auto":
             raise
-        typer.echo(f"{error}\nTaking scikit-learn's 1,797 bundled digits instead.", err=True)
+        typer.echo(f"{error}\nUsing scikit-learn's 1,797 bundled digits instead.", err=True)
         return _load_digits()
 
 
 def _load_mnist(folder: str | None) -> Split:
     from sk_digits.datasets import fetch_mnist
 
-    with warnings.catch_warnings():  # of network errors, which the final error tells
+    with warnings.catch_warnings():  # of network errors, which the final error repeats
         warnings.simplefilter("ignore")
         mnist: Any = fetch_mnist(subset="12k", data_home=folder, download_if_missing=folder is None)
     X, y = mnist.data, mnist.target

@@ -1,4 +1,4 @@
-"""What came of a search: `tabulate` for programs, `print_table` for people, `draw` for the eye."""
+"""The results of a search: as columns, as a CSV file, as a printed table and as a plot."""
 
 from __future__ import annotations
 
@@ -8,52 +8,42 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from sk_digits._cli._search_fits import Fit, key_of
 from sk_digits.displays._style import BLUE, FAINT, INK, MUTED, import_pyplot
 
 
 def describe_params(params: dict[str, Any]) -> str:
-    """Name a candidate: ``"512,512"``, ``"512,512  lr 0.002"``."""
-    words = ",".join(map(str, params["ann__hidden_layer_sizes"]))
-    return f"{words}  lr {params['ann__lr']:g}" if "ann__lr" in params else words
+    """Return the name of a candidate, such as ``"512,512  lr 0.002"``."""
+    widths = ",".join(map(str, params["ann__hidden_layer_sizes"]))
+    return f"{widths}  lr {params['ann__lr']:g}" if "ann__lr" in params else widths
 
 
-def tabulate(fits: list[Fit], candidates: list[dict[str, Any]], n_splits: int) -> dict[str, Any]:
-    """Give the columns that ``GridSearchCV.cv_results_`` has, and "n_parameters".
+def score_fit(pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
+    """Return what a search records of a fit, as a scorer of scikit-learn's."""
+    net = pipeline["ann"].net_
+    return {
+        "score": pipeline.score(X, y),
+        # The history of a resumed fit has the seconds of all its epochs; the fit took fewer.
+        "fit_seconds": sum(net.history[:, "dur"]),
+        "n_parameters": sum(p.numel() for p in net.module_.parameters()),
+    }
 
-    Parameters
-    ----------
-    fits : list of Fit
-        One of each candidate on each split, in any order.
-    candidates : list of dict
-        Their parameters, in the order of the rows.
-    n_splits : int
-        Number of splits.
+
+def tabulate(cv_results: dict[str, Any]) -> dict[str, Any]:
+    """Return ``cv_results_`` of a search with `score_fit` as if accuracy were the only score.
+
+    Times of fits are those of their epochs, and a column "n_parameters" is added.
     """
-    found = {key_of(fit.params, fit.split): fit for fit in fits}
-    rows = [[found[key_of(params, i)] for i in range(n_splits)] for params in candidates]
-    columns: dict[str, Any] = {}
-    for name, field in [("fit", "fit_seconds"), ("score", "score_seconds")]:
-        seconds = np.array([[getattr(fit, field) for fit in row] for row in rows])
-        columns |= {f"mean_{name}_time": seconds.mean(1), f"std_{name}_time": seconds.std(1)}
-    for name in candidates[0]:
-        columns[f"param_{name}"] = [params[name] for params in candidates]
-    columns["params"] = candidates
-    scores = np.array([[fit.score for fit in row] for row in rows])
-    columns |= {f"split{i}_test_score": scores[:, i] for i in range(n_splits)}
-    means = scores.mean(1)
-    columns |= {"mean_test_score": means, "std_test_score": scores.std(1)}
-    # As scikit-learn has it: equals share the better rank, what failed comes last.
-    worst_is_low = np.nan_to_num(means, nan=-1.0)
-    columns["rank_test_score"] = rankdata(-worst_is_low, method="min").astype(int)
-    columns["n_parameters"] = np.array([row[0].n_parameters for row in rows])
-    return columns
+    others = ("fit_seconds", "n_parameters")
+    results = {k: v for k, v in cv_results.items() if not k.endswith(others)}
+    for statistic in ("mean", "std"):
+        results[f"{statistic}_fit_time"] = cv_results[f"{statistic}_test_fit_seconds"]
+    n_parameters = np.nan_to_num(cv_results["mean_test_n_parameters"])  # 0 if a fit failed
+    return results | {"n_parameters": n_parameters.astype(int)}
 
 
 def write_csv(path: Path, results: dict[str, Any]) -> None:
-    """Write a row a candidate."""
+    """Write one row for each candidate."""
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(results)
@@ -61,7 +51,7 @@ def write_csv(path: Path, results: dict[str, Any]) -> None:
 
 
 def print_table(results: dict[str, Any], n_rows: int = 10) -> None:
-    """Print the best candidates with mean ± standard deviation over the splits."""
+    """Print the best candidates with mean ± standard deviation over the folds."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -87,27 +77,21 @@ def print_table(results: dict[str, Any], n_rows: int = 10) -> None:
 
 
 def pareto_front(costs: NDArray[Any], gains: NDArray[Any]) -> Any:
-    """Tell of each candidate whether none gains as much for less, or more for as much."""
+    """Return whether each candidate is on the Pareto front: no other gains more for its cost."""
     cheaper, better = costs[:, None] < costs, gains[:, None] > gains
     as_cheap, as_good = costs[:, None] <= costs, gains[:, None] >= gains
     return ~((as_cheap & better) | (cheaper & as_good)).any(axis=0)
 
 
 def draw(path: Path, results: dict[str, Any], title: str) -> None:
-    """Save accuracy against parameters and against fit seconds, each with its Pareto front.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
+    """Save accuracy against parameters and against fit seconds, each with its Pareto front."""
     plt = import_pyplot()
     kept = np.flatnonzero(~np.isnan(results["mean_test_score"]))
     scores, spread = results["mean_test_score"][kept], results["std_test_score"][kept]
     names = [describe_params(results["params"][i]) for i in kept]
     figure, panels = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True, layout="constrained")
     for axes, column, unit in zip(
-        panels, ["n_parameters", "mean_fit_time"], ["parameters", "seconds of fit"], strict=True
+        panels, ["n_parameters", "mean_fit_time"], ["parameters", "fit seconds"], strict=True
     ):
         costs = results[column][kept]
         on_front = pareto_front(costs, scores)
@@ -116,17 +100,17 @@ def draw(path: Path, results: dict[str, Any], title: str) -> None:
         others = None if on_front.all() else "others"
         axes.plot(costs[~on_front], scores[~on_front], "o", **hollow, label=others)
         front = np.flatnonzero(on_front)[np.argsort(costs[on_front])]
-        label = "Pareto front: none is as accurate for less"
+        label = "Pareto front: no other is as accurate at lower cost"
         axes.plot(costs[front], scores[front], "o-", color=BLUE, label=label)
         for name, *point, is_on_front in zip(names, costs, scores, on_front, strict=True):
-            # Above and before a point that the front rises to, below and behind one under it.
+            # Upper left of a point on the front, lower right of the others, away from the line.
             x, y, ha, va = (-5, 5, "right", "bottom") if is_on_front else (5, -5, "left", "top")
             color = BLUE if is_on_front else MUTED
             text = {"textcoords": "offset points", "fontsize": "small", "color": color}
             axes.annotate(name, point, (x, y), ha=ha, va=va, **text)
         _style_cost_axis(axes, costs)
         axes.set_xlabel(unit, color=INK)
-    panels[0].set_ylabel("accuracy, mean ± sd over the splits", color=INK)
+    panels[0].set_ylabel("accuracy, mean ± sd over the folds", color=INK)
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize="small")
     figure.suptitle(title, x=0.01, ha="left", fontsize="medium", color=INK)

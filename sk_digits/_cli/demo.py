@@ -8,34 +8,35 @@ from typing import Annotated, Any
 
 import typer
 
-from sk_digits._cli._app import command, say
-from sk_digits._cli._data import Data, load_split
-from sk_digits._cli._train import fit, save
+from sk_digits._cli.app import app, say
+from sk_digits._cli.data import load_split
+from sk_digits._cli.options import Data
+from sk_digits._cli.train import fit
 
 OUT = Path("digits.skops")
 
 
-@command
+@app.command()
 def demo(
     model: Annotated[
         Path | None,
-        typer.Argument(metavar="[MODEL]", help="File that train --out has saved."),
+        typer.Argument(metavar="MODEL", help="Model file, as train --out saves it."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; the default is for this computer only.")
+        str, typer.Option(help="Address to listen on; the default is this computer only.")
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 7860,
     data: Data = "auto",
 ) -> None:
-    """Open a page in the browser to draw digits on and have them read. Ctrl-C ends it.
+    """Open a page in the browser that reads the digits you draw. Ctrl-C ends it.
 
-    Without MODEL it offers to train a quick one first, on --data.
+    Without MODEL it offers to train a small one on --data first.
     """
     from sk_digits._demo import LOOPBACK, import_gradio, make_demo, serve
 
-    import_gradio()  # a missing one is to be told before a training, not after it
+    import_gradio()  # report a missing one before a training, not after it
     if model is None:
         classifier = _train(data)
     else:
@@ -45,43 +46,41 @@ def demo(
 
     def ready(address: str) -> None:
         if host not in LOOPBACK:
-            say(f"warning: whoever reaches {host} can use the page, which has no password")
+            say(f"warning: anyone who can reach {host} can use the page, which has no password")
         typer.echo(f"Draw digits at {address} (Ctrl-C ends it)")
 
     serve(make_demo(classifier), host=host, port=port, ready=ready)
 
 
 def _train(data: str) -> Any:
-    """Offer a quick training, and save what comes of it."""
-    if not _is_asked_by_a_person():
+    """Train a small model and save it, if the user agrees."""
+    if not _is_interactive():
         raise ValueError(
             "demo needs a model. Train one with: sk-digits train --out digits.skops; "
             "then: sk-digits demo digits.skops"
         )
     if OUT.exists():
-        question = f"No model is given, but {OUT} is here. Train another one in its place?"
+        question = f"No model is given, but {OUT} exists. Train another one in its place?"
     else:
-        question = f"No model is given. Train a quick one, and save it to {OUT}?"
+        question = f"No model is given. Train a small one, and save it to {OUT}?"
     if not typer.confirm(question, default=not OUT.exists()):
         typer.echo(f"Give a model: sk-digits demo {OUT if OUT.exists() else 'MODEL'}")
         raise typer.Exit
     split = load_split(data)
 
     from sk_digits import make_digit_pipeline
-    from sk_digits._cli._report import measure
+    from sk_digits._cli.report import report_and_save
 
     typer.echo(f"data: {split.name}")
-    # Seconds rather than minutes, for a point of accuracy less than `sk-digits train`.
+    # Seconds rather than minutes, at a point of accuracy below `sk-digits train`.
     n_epochs = 15 if len(split.y_train) > 5_000 else 40
     pipeline = make_digit_pipeline(
         hidden_layer_sizes=(512, 512), max_epochs=n_epochs, random_state=0
     )
     fit(pipeline, split)
-    measures = measure(split.y_test, pipeline.predict(split.X_test))
-    typer.echo(f"accuracy {measures['accuracy']:.4f} on {measures['n_images']:,} unseen images")
-    save(pipeline, OUT, split, measures, seed=0)
+    report_and_save(pipeline, split, OUT, seed=0, brief=True)
     return pipeline
 
 
-def _is_asked_by_a_person() -> bool:
+def _is_interactive() -> bool:
     return sys.stdin.isatty()

@@ -1,4 +1,4 @@
-"""The command export, as a user runs it."""
+"""``sk-digits export``, as a user runs it."""
 
 import sys
 
@@ -26,12 +26,12 @@ runner = CliRunner()
 
 
 def export(model, path, *options):
-    """Run the command."""
+    """Run the command and return its result."""
     return runner.invoke(app, ["export", str(model), "--onnx", str(path), *options])
 
 
 def fit_small(*steps, y=None, **params):
-    """Fit a model that trains in a moment, on the bundled digits."""
+    """Return a small model, fitted to the bundled digits."""
     X, digits = load_digits_28(return_X_y=True)
     ann = DigitANN((32,), **{"max_epochs": 3, "random_state": 0} | params)
     model = make_pipeline(*steps, ann) if steps else ann
@@ -40,7 +40,7 @@ def fit_small(*steps, y=None, **params):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Save a small digit pipeline."""
+    """Return the file of a small digit pipeline."""
     path = tmp_path_factory.mktemp("model") / "digits.skops"
     X, y = load_digits_28(return_X_y=True)
     save_model(make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=3).fit(X, y), path)
@@ -49,7 +49,7 @@ def model(tmp_path_factory):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
 def test_the_file_predicts_what_the_model_predicts(model, tmp_path, dtype):
-    """It says what was checked and how large the file is, and leaves nothing beside it."""
+    """The command prints what it checked and the file's size, and saves no other file."""
     path = tmp_path / "digits.onnx"
     result = export(model, path, "--dtype", dtype)
     assert result.exit_code == 0, result.stderr
@@ -66,8 +66,8 @@ def test_the_file_predicts_what_the_model_predicts(model, tmp_path, dtype):
     np.testing.assert_allclose(probabilities, classifier.predict_proba(X), rtol=0, atol=1e-6)
 
 
-def test_float32_is_the_type_of_rows_unless_told_otherwise(model, tmp_path):
-    """As in to_onnx."""
+def test_float32_is_the_default_type_of_rows(model, tmp_path):
+    """The default is that of to_onnx."""
     assert export(model, tmp_path / "a.onnx").exit_code == 0
     assert export(model, tmp_path / "b.onnx", "--dtype", "float32").exit_code == 0
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
@@ -82,8 +82,8 @@ def test_float32_is_the_type_of_rows_unless_told_otherwise(model, tmp_path):
         (make_pipeline(PixelScaler(), MaxAbsScaler()), StandardScaler()),
     ],
 )
-def test_whatever_a_model_file_may_hold_is_checked_in_its_own_units(steps, tmp_path):
-    """A classifier alone, and pipelines of scikit-learn's scalers, PCA and pipelines."""
+def test_any_model_is_checked_in_its_own_units(steps, tmp_path):
+    """Classifiers alone and behind scikit-learn's scalers, PCA and pipelines pass the check."""
     save_model(fit_small(*steps, batch_norm=True), tmp_path / "model.skops")
     result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
     assert result.exit_code == 0, result.stderr
@@ -91,7 +91,7 @@ def test_whatever_a_model_file_may_hold_is_checked_in_its_own_units(steps, tmp_p
 
 @pytest.mark.parametrize("names", [["seven"], ["no", "yes"], [False, True]])
 def test_any_labels_are_checked(names, tmp_path):
-    """One class, two, strings and bools."""
+    """Labels may be one class, two, strings or bools."""
     y = np.array(names)[load_digits_28().target % len(names)]
     save_model(fit_small(PixelScaler(), y=y), tmp_path / "model.skops")
     result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
@@ -99,7 +99,7 @@ def test_any_labels_are_checked(names, tmp_path):
 
 
 def _export_another(monkeypatch, **params):
-    """Let to_onnx convert a model other than it is given."""
+    """Make to_onnx convert another model than the given one."""
     right = sk_digits.onnx.to_onnx
 
     def wrong(model, **kwargs):
@@ -110,8 +110,8 @@ def _export_another(monkeypatch, **params):
 
 
 @pytest.mark.parametrize("before", [None, b"old"])
-def test_a_file_that_predicts_otherwise_is_not_saved(monkeypatch, tmp_path, before):
-    """A mismatch is an error in one line; what was at the place is as it was."""
+def test_a_file_with_other_predictions_is_not_saved(monkeypatch, tmp_path, before):
+    """A mismatch is an error in one line, and an existing file stays as it was."""
     save_model(fit_small(PixelScaler()), tmp_path / "model.skops")
     path = tmp_path / "model.onnx"
     if before is not None:
@@ -119,7 +119,7 @@ def test_a_file_that_predicts_otherwise_is_not_saved(monkeypatch, tmp_path, befo
     _export_another(monkeypatch, random_state=1)
     result = export(tmp_path / "model.skops", path)
     assert result.exit_code == 2
-    assert "The ONNX model is not the same" in result.stderr
+    assert "The ONNX model differs" in result.stderr
     assert "No file was saved" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
@@ -130,7 +130,7 @@ def test_a_file_that_predicts_otherwise_is_not_saved(monkeypatch, tmp_path, befo
 
 
 def test_other_labels_alone_are_a_mismatch(monkeypatch, tmp_path):
-    """Probabilities are equal, and the labels are named in another order."""
+    """Labels in another order are found although probabilities are equal."""
     digits = load_digits_28().target
     save_model(fit_small(PixelScaler(), y=digits), tmp_path / "model.skops")
     _export_another(monkeypatch, y=digits + 1)
@@ -141,7 +141,7 @@ def test_other_labels_alone_are_a_mismatch(monkeypatch, tmp_path):
 
 
 def test_weights_that_are_slightly_off_are_a_mismatch(monkeypatch, tmp_path):
-    """The check is finer than a change of 1e-4 in one bias of ten."""
+    """The check finds a change of 1e-4 in one bias of ten."""
     fitted = fit_small(PixelScaler())
     save_model(fitted, tmp_path / "model.skops")
     right = sk_digits.onnx.to_onnx
@@ -155,11 +155,11 @@ def test_weights_that_are_slightly_off_are_a_mismatch(monkeypatch, tmp_path):
     monkeypatch.setattr(sk_digits.onnx, "to_onnx", wrong)
     result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
     assert result.exit_code == 2
-    assert "The ONNX model is not the same" in result.stderr
+    assert "The ONNX model differs" in result.stderr
 
 
-def test_an_image_reader_says_what_to_export(model, tmp_path):
-    """DigitImageNormalizer is no ONNX; the error is one line."""
+def test_a_model_of_pictures_is_an_error(model, tmp_path):
+    """DigitImageNormalizer has no ONNX form; the error is one line that says what to export."""
     images = load_digits_28().images[:10]
     steps = [("image", DigitImageNormalizer().fit(images)), *load_model(model).steps]
     save_model(Pipeline(steps), tmp_path / "reader.skops")
@@ -180,8 +180,8 @@ def test_an_image_reader_says_what_to_export(model, tmp_path):
         (["MODEL", "--onnx", "FOLDER/digits.onnx", "--dtype", "int8"], "dtype must be one of"),
     ],
 )
-def test_wrong_input_is_told(model, tmp_path, arguments, complaint):
-    """Exit code 2, and nothing is written."""
+def test_wrong_input_is_exit_code_2(model, tmp_path, arguments, complaint):
+    """The message says what was wrong, and nothing is written."""
     words = [w.replace("FOLDER", str(tmp_path)).replace("MODEL", str(model)) for w in arguments]
     result = runner.invoke(app, ["export", *words])
     assert result.exit_code == 2
@@ -189,8 +189,8 @@ def test_wrong_input_is_told(model, tmp_path, arguments, complaint):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_extra_is_told(monkeypatch, model, tmp_path):
-    """The error is the command for pip."""
+def test_a_missing_extra_is_an_error(monkeypatch, model, tmp_path):
+    """The error is the command that installs it."""
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     for module in ("sk_digits.onnx", "sk_digits.onnx._to_onnx"):
         monkeypatch.delitem(sys.modules, module)

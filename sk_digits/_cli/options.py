@@ -1,0 +1,42 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Model file, as train --out saves it.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|mnist|digits|FOLDER",
+        help="Images: MNIST, scikit-learn's bundled digits, or a folder with MNIST's files. "
+        "auto is MNIST where it is available, else the bundled digits.",
+    ),
+]
+Epochs = Annotated[int, typer.Option(min=1, help="Training epochs.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result and no progress.")]
+
+
+def parse_hidden(hidden: str) -> tuple[int, ...]:
+    """Return the widths of hidden layers that a text such as ``"512,512"`` lists."""
+    try:
+        widths = tuple(int(width) for width in hidden.split(","))
+    except ValueError:
+        widths = (0,)
+    if min(widths) < 1:
+        raise typer.BadParameter(f"{hidden!r} is not a list of positive widths such as 512,512.")
+    return widths
+
+
+def check_writable(path: Path) -> None:
+    """Raise an error if a file cannot be saved at `path`, before the work rather than after it."""
+    if path.is_dir() or not path.parent.is_dir():
+        reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
+        raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")

@@ -1,0 +1,116 @@
+"""What all commands share: help, version, errors and exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from sk_digits import __version__
+from sk_digits._cli import app
+
+runner = CliRunner()
+COMMANDS = ["train", "evaluate", "predict", "search", "export", "demo"]
+
+
+def test_runs_as_a_module():
+    """``python -m sk_digits`` is ``sk-digits``."""
+    result = subprocess.run(
+        [sys.executable, "-m", "sk_digits", "train", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "120", "NO_COLOR": "1"},
+    )
+    assert "sk-digits train" in result.stdout
+    assert "--hidden" in result.stdout
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_h_is_short_for_help(command):
+    """Every command, and the program, prints the same help for -h and --help."""
+    short, long = (runner.invoke(app, [*command, option]) for option in ("-h", "--help"))
+    assert (short.exit_code, long.exit_code) == (0, 0)
+    assert short.stdout == long.stdout
+    assert " ".join(["Usage:", "root", *command]) in short.stdout
+
+
+def test_help_lists_every_command():
+    """``sk-digits --help`` and ``sk-digits`` alone name the commands."""
+    for arguments in (["--help"], []):
+        words = runner.invoke(app, arguments).output.split()
+        assert set(COMMANDS) <= set(words)
+
+
+def test_version_is_that_of_the_package():
+    """--version prints the package's version."""
+    result = runner.invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"sk-digits {__version__}\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"PK\x03\x04" + bytes(50)])
+def test_a_file_that_is_no_model_is_an_error_in_one_line(content, tmp_path):
+    """The exit code is 2; --debug, before or after the command, raises the error itself."""
+    path = tmp_path / "model.skops"
+    path.write_bytes(content)
+    result = runner.invoke(app, ["evaluate", str(path)])
+    assert result.exit_code == 2
+    assert str(path) in result.stderr
+    assert result.stderr.count("\n") == 1
+    for arguments in (["evaluate", str(path), "--debug"], ["--debug", "evaluate", str(path)]):
+        with pytest.raises(ValueError, match="no model"):
+            runner.invoke(app, arguments, catch_exceptions=False)
+
+
+def test_wrong_arguments_are_a_usage_error():
+    """Unknown commands and options, and --debug alone, show the usage."""
+    for arguments in (["learn"], ["train", "--epoch", "1"], ["train", "--epochs", "x"], []):
+        result = runner.invoke(app, [*arguments, "--debug"])
+        assert result.exit_code == 2
+        assert "Usage:" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (["predict", "MODEL", "no/*.png"], "No file matches no/*.png"),
+        (["predict", "MODEL", "EMPTY"], "holds no images"),
+        (["predict", "none.skops", "a.png"], "none.skops: No such file"),
+        (["predict", "MODEL", "a.png", "--json", "--csv"], "exclude each other"),
+        (["train", "--out", "no/such/folder/m.skops"], "there is no no/such/folder"),
+    ],
+)
+def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):
+    """The message says what was wrong."""
+    places = {"MODEL": str(model), "EMPTY": str(tmp_path)}
+    result = runner.invoke(app, [places.get(word, word) for word in command])
+    assert result.exit_code == 2
+    words = result.stderr.replace("│", " ").split()
+    assert complaint in " ".join(words)
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_in_one_line_and_writes_no_model(tmp_path):
+    """An interrupted training exits with 130 and leaves no file."""
+    out = tmp_path / "model.skops"
+    command = [sys.executable, "-m", "sk_digits", "train", "--data", "digits", "--epochs", "100000"]
+    with subprocess.Popen(
+        [*command, "--out", str(out)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"NO_COLOR": "1"},
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("epoch 1/")
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "sk-digits: stopped"
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,155 @@
+"""``sk-digits predict``, as a user runs it."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from sk_digits import make_digit_pipeline, save_model
+from sk_digits._cli import app
+from sk_digits.datasets import load_digits_28
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Return a folder of twenty bundled digits, dark ink on light paper, and their labels."""
+    folder = tmp_path_factory.mktemp("photos")
+    X, y = load_digits_28(return_X_y=True)
+    for i in range(20):
+        digit = Image.fromarray(255 - X[i].reshape(28, 28)).resize((112, 112))
+        paper = Image.new("L", (200, 160), 255)
+        paper.paste(digit, (40, 24))
+        paper.save(folder / f"{i}.png")
+    return folder, y[:20].tolist()
+
+
+def _page(labels_per_line, path):
+    """Save a page with lines of bundled digits; return their labels line by line."""
+    X, y = load_digits_28(return_X_y=True)
+    page, texts, row = Image.new("L", (420, 90 * len(labels_per_line) + 40), 255), [], 0
+    for line, n in enumerate(labels_per_line):
+        rows = range(row, row + n)
+        for column, i in enumerate(rows):
+            digit = Image.fromarray(255 - X[i].reshape(28, 28)).resize((56, 56))
+            page.paste(digit, (30 + 72 * column, 30 + 90 * line))
+        texts.append("".join(map(str, y[rows])))
+        row += n
+    page.save(path)
+    return texts
+
+
+def test_predict_reads_photos(model, photos):
+    """Each image of dark ink on light paper has an answer, in the given order."""
+    folder, labels = photos
+    files = [str(folder / f"{i}.png") for i in range(20)]
+    result = runner.invoke(app, ["predict", str(model), *files, "--json", "--top", "3"])
+    assert result.exit_code == 0, result.stderr
+    digits = json.loads(result.stdout)
+    assert [digit["file"] for digit in digits] == files
+    assert sum(digit["label"] == y for digit, y in zip(digits, labels, strict=True)) >= 18
+    for digit in digits:
+        probabilities = [guess["probability"] for guess in digit["top"]]
+        assert len(probabilities) == 3
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert digit["probability"] == probabilities[0]
+
+
+def test_a_folder_a_pattern_and_its_files_are_the_same(model, photos):
+    """Folders are searched, and patterns are expanded where no shell has done so."""
+    folder, _ = photos
+    files = sorted(map(str, folder.iterdir()))
+    answers = [
+        runner.invoke(app, ["predict", str(model), *images]).stdout
+        for images in (files, [str(folder)], [str(folder / "*.png")], [str(folder), files[0]])
+    ]
+    assert answers[0].count("\n") == 20
+    assert len(set(answers)) == 1
+
+
+def test_labels_may_be_words(photos, tmp_path):
+    """Labels may be an array of objects, as OpenML has them."""
+    folder, labels = photos
+    X, y = load_digits_28(return_X_y=True)
+    words = np.array(["no digit", *"123456789"], dtype=object)
+    pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=12, random_state=0)
+    save_model(pipeline.fit(X, words[y]), tmp_path / "words.skops")
+    result = runner.invoke(app, ["predict", str(tmp_path / "words.skops"), str(folder), "--json"])
+    assert result.exit_code == 0, result.stderr
+    digits = json.loads(result.stdout)
+    read = {digit["file"]: digit["label"] for digit in digits}
+    right = [read[str(folder / f"{i}.png")] == words[label] for i, label in enumerate(labels)]
+    assert sum(right) >= 18
+
+
+def test_an_image_from_standard_input(model, photos):
+    """``-`` reads an image's bytes."""
+    folder, _ = photos
+    file = folder / "0.png"
+    named = runner.invoke(app, ["predict", str(model), str(file)]).stdout
+    piped = runner.invoke(app, ["predict", str(model), "-"], input=file.read_bytes()).stdout
+    assert piped.split(":")[-1] == named.split(":")[-1]
+
+
+def test_csv_has_one_row_per_digit(model, photos):
+    """CSV has a header and the guesses side by side."""
+    folder, _ = photos
+    result = runner.invoke(app, ["predict", str(model), str(folder), "--csv", "--top", "2"])
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert len(rows) == 20
+    assert [*rows[0]][-4:] == ["label_1", "probability_1", "label_2", "probability_2"]
+    assert all(float(row["probability_1"]) >= float(row["probability_2"]) for row in rows)
+
+
+def test_many_reads_a_page_line_by_line(model, tmp_path):
+    """A page of two lines is read in reading order, and each digit has a box."""
+    texts = _page([5, 4], tmp_path / "page.png")
+    command = ["predict", str(model), str(tmp_path / "page.png"), "--many"]
+    result = runner.invoke(app, command)
+    assert result.exit_code == 0, result.stderr
+    read = [line.split()[0] for line in result.stdout.splitlines()[1:]]
+    assert [len(line) for line in read] == [5, 4]
+    pairs = list(zip("".join(read), "".join(texts), strict=True))
+    assert sum(a == b for a, b in pairs) >= 7
+    digits = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
+    assert [digit["line"] for digit in digits] == [0] * 5 + [1] * 4
+    lefts = [digit["box"][1] for digit in digits]
+    assert lefts[:5] == sorted(lefts[:5])
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_show_draws_the_answers(model, photos, tmp_path, many):
+    """--show saves the images with boxes, or as tiles, and their answers."""
+    folder, _ = photos
+    images = [str(folder)]
+    if many:
+        _page([3, 2], tmp_path / "page.png")
+        images = [str(tmp_path / "page.png"), "--many"]
+    path = tmp_path / "answers.png"
+    result = runner.invoke(app, ["predict", str(model), *images, "--show", str(path)])
+    assert result.exit_code == 0, result.stderr
+    with Image.open(path) as picture:
+        colours = {colour for _, colour in picture.getcolors(1 << 20)}
+    assert colours & {(0, 114, 178), (213, 94, 0)}  # colours of answers
+
+
+def test_unreadable_images_are_reported_and_skipped(model, photos, tmp_path):
+    """A broken file, a blank image and a missing file are a line each; the exit code is 1."""
+    folder, _ = photos
+    broken, blank = tmp_path / "broken.png", tmp_path / "blank.png"
+    broken.write_bytes((folder / "1.png").read_bytes()[:100])
+    Image.new("L", (100, 100), 255).save(blank)
+    files = [str(broken), str(folder / "0.png"), str(blank), str(tmp_path / "none.png")]
+    result = runner.invoke(app, ["predict", str(model), *files])
+    assert result.exit_code == 1
+    assert result.stdout.count("\n") == 1
+    assert result.stdout.startswith(files[1])
+    lines = result.stderr.splitlines()
+    assert [any(name in line for line in lines) for name in files] == [True, False, True, True]
+    assert lines[-1] == "sk-digits: 3 of 4 images could not be read"
+    assert all(line.startswith("sk-digits: ") for line in lines)
