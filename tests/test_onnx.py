@@ -336,7 +336,9 @@ def test_finding_the_writing_in_an_image_is_no_onnx(pipeline, pixels):
     """DigitImageNormalizer says what to export instead, and that is the rest of the pipeline."""
     images = 255 - pixels[0][:20].reshape(-1, 28, 28)
     reader = Pipeline([("image", DigitImageNormalizer().fit(images)), *pipeline.steps])
-    with pytest.raises(TypeError, match=r"DigitImageNormalizer cannot become ONNX.*pipeline\[1:\]"):
+    with pytest.raises(
+        TypeError, match=r"DigitImageNormalizer cannot be converted to ONNX.*pipeline\[1:\]"
+    ):
         to_onnx(reader)
     rows = reader[:1].transform(images)
     labels, _ = run(to_onnx(reader[1:], dtype="uint8"), rows)

@@ -333,7 +333,7 @@ def test_segment_digits_names_its_parameters(params, message):
 @pytest.mark.parametrize("data_home", [5, b"folder", 1.5, ["folder"]])
 def test_a_data_home_that_is_no_path_is_an_error_that_names_it(data_home):
     """Before anything is looked for."""
-    with pytest.raises(TypeError, match=r"data_home=.* is no path"):
+    with pytest.raises(TypeError, match=r"data_home=.* is not a path"):
         fetch_mnist(data_home=data_home, download_if_missing=False)
 
 
