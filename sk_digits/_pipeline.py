@@ -42,8 +42,8 @@ def make_digit_pipeline(**ann_params: Any) -> Pipeline:
     >>> from sk_digits.datasets import load_digits_28
     >>> X, y = load_digits_28(return_X_y=True)
     >>> pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=10, random_state=0)
-    >>> pipeline.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.85
-    True
+    >>> pipeline.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
+    0.93...
     """
     # Selected on the 10,000 training images alone by benchmarks/recipe_search.py.
     recipe: dict[str, Any] = {
