@@ -1,4 +1,4 @@
-"""Tests of the Python code blocks in README and the docs that are not doctest sessions."""
+"""Python code of README and the docs that is no doctest session does what is said of it."""
 
 import re
 import subprocess
@@ -19,13 +19,13 @@ TINY = {"hidden_layer_sizes": (32,), "max_epochs": 3, "random_state": 0}
 
 
 def blocks(page):
-    """Return the Python code blocks of a page that are not doctest sessions."""
+    """Give the Python code of a page, by the block, without its sessions."""
     found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
     return [block for block in found if ">>>" not in block]
 
 
 def shorten(code, replacements):
-    """Replace strings that occur exactly once, to make trainings shorter."""
+    """Replace each long word, which occurs once."""
     for long, short in replacements.items():
         assert code.count(long) == 1
         code = code.replace(long, short)
@@ -34,13 +34,13 @@ def shorten(code, replacements):
 
 @pytest.fixture
 def drawn_pipeline():
-    """Return a pipeline fitted to the bundled digits, and these digits."""
+    """Give a pipeline that is fitted to the bundled digits, and these."""
     X, y = load_digits_28(return_X_y=True)
     return make_digit_pipeline(**TINY).fit(X, y), X, y
 
 
 def test_all_code_is_tested_here():
-    """Every page with such code blocks has a test below; only the block on Ray is not run."""
+    """Each page with code of this kind has a test below; only Ray's block is not run."""
     pages = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
     numbers = {page: len(blocks(page)) for page in pages if blocks(page)}
     assert numbers == {
@@ -52,7 +52,7 @@ def test_all_code_is_tested_here():
 
 
 def test_readme_reads_own_digits(drawn_pipeline, tmp_path, monkeypatch):
-    """The pipeline, and the same pipeline loaded from its file, recognise images of a 3 and a 7."""
+    """Pictures of a 3 and a 7, in black on white, are read by the pipeline and by its file."""
     read, _ = blocks("README.md")
     pipeline, X, y = drawn_pipeline
     monkeypatch.chdir(tmp_path)
@@ -78,7 +78,7 @@ def test_readme_searches_and_cross_validates(mnist_home, capsys):
 
 
 def test_searches(capsys):
-    """The code of docs/searching.md does what the page says, with shorter trainings."""
+    """docs/searching.md does what it says, with shorter trainings."""
     code = shorten(
         "\n".join(blocks("docs/searching.md")),
         {"max_epochs=30": "max_epochs=3", "=8,": "=1,", "=32,": "=4,"},
@@ -92,7 +92,7 @@ def test_searches(capsys):
 
 
 def test_a_search_on_a_cluster(tmp_path):
-    """The script runs as a program, prints the dashboard's address and compares the versions."""
+    """The script runs as a program, shows the dashboard's address, and asks for the versions."""
     script, versions, *_ = blocks("docs/cluster.md")
     fit = "search.fit(X, y)\n"
     shorter = {
@@ -111,7 +111,7 @@ def test_a_search_on_a_cluster(tmp_path):
 
 
 def test_chunks(drawn_pipeline):
-    """The loop over chunks trains an accurate network."""
+    """The loop over chunks learns the digits."""
     _, X, y = drawn_pipeline
     names = {
         "rows": X,
@@ -125,7 +125,7 @@ def test_chunks(drawn_pipeline):
 
 
 def test_weights_go_to_plain_torch_and_come_back(tmp_path):
-    """The plain torch module computes the same logits, and its trained weights load back."""
+    """The plain module computes the same logits, trains, and its weights come back."""
     leave, train, come_back = blocks("docs/cluster.md")[4:]
     names: dict = {}
 
@@ -154,7 +154,7 @@ def test_weights_go_to_plain_torch_and_come_back(tmp_path):
 
 
 def test_onnx(drawn_pipeline, tmp_path, monkeypatch):
-    """The exported ONNX file and the model converted by skl2onnx predict the same labels."""
+    """A saved model is exported, and its ONNX file and skl2onnx's give the same labels."""
     export, use, convert = blocks("docs/onnx.md")
     pipeline, X, _ = drawn_pipeline
     monkeypatch.chdir(tmp_path)
