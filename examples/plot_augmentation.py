@@ -3,8 +3,8 @@ How does augmentation change a digit, and how much does it improve accuracy?
 ============================================================================
 
 A :class:`~sk_digits.RandomWarp` rotates, shears, scales, shifts and elastically deforms each
-training image at random, anew in each epoch. This example shows each distortion of one digit, alone
-and combined. Then it trains the same network with and without augmentation.
+training image at random, differently in each epoch. This example shows each distortion of one digit,
+alone and combined. Then it trains the same network with and without augmentation.
 """
 
 # %%

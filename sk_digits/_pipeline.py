@@ -16,8 +16,8 @@ def make_digit_pipeline(**ann_params: Any) -> Pipeline:
 
     The classifier has the best parameters measured in this project for 10,000 training images of
     28x28 pixels: two wide hidden layers with batch normalisation, dropout and label smoothing.
-    Most important is data augmentation: every training image is distorted at random, anew in each
-    of the 60 epochs.
+    Most important is data augmentation: every training image is distorted at random, differently
+    in each of the 60 epochs.
 
     Parameters
     ----------
