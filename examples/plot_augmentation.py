@@ -58,17 +58,16 @@ for label, augmentation in {"without": None, "with augmentation": warps["all of 
 
 figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 for (label, scores), color in zip(accuracy.items(), ("#666666", "#0072B2"), strict=True):
-    ax.plot(epochs, scores, "o-", color=color, linewidth=2)
-    above = {"xytext": (0, 8), "textcoords": "offset points", "ha": "right"}
-    ax.annotate(label, (epochs[-1], scores[-1]), color=color, **above)
-ax.set(xlabel="Epochs", ylabel="Accuracy on 1,000 unseen images", xscale="log")
+    ax.plot(epochs, scores, "o-", color=color, linewidth=2, label=label)
+ax.set(title="Accuracy on 1,000 unseen images", xlabel="Epochs", xscale="log")
+ax.legend()
 ax.set_xticks(epochs, epochs)
 ax.minorticks_off()
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Without augmentation, more epochs soon stop helping, because the network has memorised its
-# training images. With augmentation, no image is repeated, and the network continues to improve.
+# Without augmentation, the network memorises its training images, and further epochs help less and
+# less. With augmentation, no image is repeated, and further epochs continue to help.
 
 plain, warped = (scores[-1] for scores in accuracy.values())
 print(f"after {epochs[-1]} epochs: {plain:.3f} without, {warped:.3f} with augmentation")

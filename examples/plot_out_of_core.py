@@ -122,7 +122,7 @@ figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
 rows_seen = np.minimum(CHUNK * np.arange(1, len(memory) + 1), PASSES * N_ROWS)
 ax.plot(rows_seen, memory, color="#0072B2", label="additional memory of the process")
 ax.axhline(path.stat().st_size / 1e6, color="#D55E00", ls="--", label="size of the file")
-ax.set(xlabel="rows trained on", ylabel="MB", ylim=0)
+ax.set(title="Memory while training on chunks", xlabel="rows trained on", ylabel="MB", ylim=0)
 ax.legend()
 if len(sys.argv) == 3:
     figure.savefig(FOLDER / "out_of_core.png", dpi=100)

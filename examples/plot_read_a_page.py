@@ -59,6 +59,7 @@ lines = [
 
 figure, ax = plt.subplots(figsize=(6.4, 5), layout="constrained")
 ax.imshow(page)
+ax.set_title("The page with the boxes of its digits and the predicted labels")
 ax.set_axis_off()
 for segment, answer in zip(segments, answers, strict=True):
     top, left, bottom, right = segment.box

@@ -114,7 +114,7 @@ if __name__ == "__main__":
     ax.barh(places, durations, left=ends - durations - begin, fc="#56B4E9", ec="black")
     ax.plot(killed_at[0] - begin, 0, "X", color="#D55E00", markersize=12)
     ax.set_yticks(range(len(rows)), ["killed", *[f"process {i}" for i in range(1, len(rows))]])
-    ax.set(xlabel="seconds")
+    ax.set(title="The fits of the search in each process", xlabel="seconds")
     ax.invert_yaxis()
 
 # %%

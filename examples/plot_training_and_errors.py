@@ -42,7 +42,7 @@ history = TrainingHistoryDisplay.from_estimator(pipeline)
 errors = DigitGridDisplay.from_estimator(pipeline, X[n_train:], y[n_train:], n_images=18)
 
 # %%
-# Most of these digits are hard to read for people as well.
+# Most of these errors on MNIST are digits that are hard to read for people as well.
 
 print(f"accuracy on unseen images: {pipeline.score(X[n_train:], y[n_train:]):.4f}")
 if len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():

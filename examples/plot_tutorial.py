@@ -32,7 +32,8 @@ X_train, y_train = X[:n_train], y[:n_train]
 X_test, y_test = X[n_train:], y[n_train:]
 print(X_train.shape, X_train.dtype, X_train.min(), X_train.max())
 
-figure, axes = plt.subplots(3, 10, figsize=(6.4, 2.1), layout="constrained")
+figure, axes = plt.subplots(3, 10, figsize=(6.4, 2.4), layout="constrained")
+figure.suptitle("The first 30 training images")
 for ax, image in zip(axes.ravel(), X_train, strict=False):
     ax.imshow(image.reshape(28, 28), cmap="gray_r")
     ax.set_axis_off()
@@ -115,6 +116,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 figure, ax = plt.subplots(figsize=(5, 5), layout="constrained")
 ConfusionMatrixDisplay.from_estimator(best, X_test, y_test, cmap="Blues", colorbar=False, ax=ax)
+ax.set_title("Confusion matrix of the tuned model")
 
 # %%
 # Saving the model
