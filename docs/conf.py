@@ -1,10 +1,9 @@
-"""How Sphinx builds the documentation: ``python -m sphinx -W -n -b html docs docs/_build/html``.
+"""Sphinx configuration. Build with ``python -m sphinx -W -n -b html docs docs/_build/html``.
 
-Nothing is fetched. MyST reads the pages, sphinx-gallery runs the examples.
+The build needs no network. MyST parses the pages, and sphinx-gallery runs the examples.
 """
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sphinx.application import Sphinx
 import sk_digits
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
-os.environ["COLUMNS"] = "100"  # what examples print is as wide everywhere
+os.environ["COLUMNS"] = "100"  # the output of examples has the same width on every machine
 
 project = "sk-digits"
 author = "The sk-digits developers"
@@ -33,11 +32,11 @@ extensions = [
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
 
-# MyST: headings are link targets, and ``:::`` fences stand around pages' own Markdown.
+# MyST: headings are link targets, and ``:::`` starts a directive with Markdown content.
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
-# API: numpydoc names the types, so signatures need not; each class's page lists its own methods.
+# API: the numpydoc sections show the types, so the signatures need not repeat them.
 autodoc_typehints = "none"
 default_role = "literal"
 maximum_signature_line_length = 88
@@ -53,7 +52,6 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"benchmarks",
     "capture_repr": ("_repr_html_",),
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("sk_digits",),
@@ -70,6 +68,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sk-digits"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["sk-digits.css"]
 html_show_sourcelink = False
@@ -84,7 +83,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-# Pages without pages below them have nothing to show on the left.
+# Pages without subpages have nothing to show in the left sidebar.
 html_sidebars = {
     name: []
     for name in (
@@ -101,25 +100,19 @@ html_sidebars = {
 
 
 def tidy(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Drop the blank line that doctest needs at a session's end; keep 0.98 ± 0.01 on one line."""
-    lines = source[0].replace("\n\n```", "\n```").split("\n")
-    source[0] = "\n".join(
-        re.sub(r"(?<=\d) (?=[±\[])|(?<=±) |(?<=\d,) (?=\d)", "\u00a0", line)
-        if line.startswith("|")
-        else line
-        for line in lines
-    )
+    """Drop the blank line that ends a doctest session, and keep "± 0.01" on one line."""
+    source[0] = source[0].replace("\n\n```", "\n```").replace("± ", "±\u00a0")
 
 
 def skip_inherited(
     app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
 ) -> bool | None:
-    """Leave out what classes have from other packages, which document it themselves."""
+    """Skip members that are inherited from other packages, which document them."""
     function = getattr(obj, "fget", obj)  # of a property
     return None if str(getattr(function, "__module__", "")).startswith("sk_digits") else True
 
 
 def setup(app: Sphinx) -> None:
-    """Tidy the pages as they are read, and the API as it is found."""
+    """Connect the two functions above to Sphinx's events."""
     app.connect("source-read", tidy)
     app.connect("autodoc-skip-member", skip_inherited)

@@ -1,14 +1,15 @@
 """
-What does augmentation do to a digit, and what does it gain?
-============================================================
+How does augmentation change a digit, and how much does it improve accuracy?
+============================================================================
 
-A :class:`~sk_digits.RandomWarp` turns, slants, scales, moves and bends each training image at
-random, anew in each epoch. One digit goes through each of these alone and through all of them; then
-the same network is trained with them and without.
+A :class:`~sk_digits.RandomWarp` rotates, shears, scales, shifts and elastically deforms each
+training image at random, differently in each epoch. This example shows each distortion of one digit,
+alone and combined. Then it trains the same network with and without augmentation.
 """
 
 # %%
-# A digit, and five draws of each distortion. The strengths are those of ``make_digit_pipeline``.
+# One digit and five random samples of each distortion, with the strengths that
+# ``make_digit_pipeline`` uses.
 
 import matplotlib.pyplot as plt
 import torch
@@ -36,12 +37,12 @@ for row, (name, warp) in zip(axes, warps.items(), strict=True):
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_color("#DDDDDD")
     row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-axes[0, 0].set_title("the image")
-axes[0, 3].set_title("five draws")
+axes[0, 0].set_title("original")
+axes[0, 3].set_title("five random samples")
 
 # %%
-# The same small network on 600 images, without and with augmentation, by the number of epochs,
-# scored on 1,000 others.
+# Accuracy of the same small network without and with augmentation, trained on 600 images for
+# different numbers of epochs and scored on 1,000 other images.
 
 train, test = slice(0, 600), slice(-1000, None)
 epochs = [5, 10, 20, 40]
@@ -57,17 +58,16 @@ for label, augmentation in {"without": None, "with augmentation": warps["all of 
 
 figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 for (label, scores), color in zip(accuracy.items(), ("#666666", "#0072B2"), strict=True):
-    ax.plot(epochs, scores, "o-", color=color, linewidth=2)
-    above = {"xytext": (0, 8), "textcoords": "offset points", "ha": "right"}
-    ax.annotate(label, (epochs[-1], scores[-1]), color=color, **above)
-ax.set(xlabel="Epochs", ylabel="Accuracy on 1,000 unseen images", xscale="log")
+    ax.plot(epochs, scores, "o-", color=color, linewidth=2, label=label)
+ax.set(title="Accuracy on 1,000 unseen images", xlabel="Epochs", xscale="log")
+ax.legend()
 ax.set_xticks(epochs, epochs)
 ax.minorticks_off()
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Without augmentation more epochs soon change nothing: the network knows its images by heart. With
-# it no image comes twice, and it goes on learning.
+# Without augmentation, the network memorises its training images, and further epochs help less and
+# less. With augmentation, no image is repeated, and further epochs continue to help.
 
 plain, warped = (scores[-1] for scores in accuracy.values())
 print(f"after {epochs[-1]} epochs: {plain:.3f} without, {warped:.3f} with augmentation")

@@ -1,18 +1,18 @@
 """
-Can it learn from more than fits into memory?
-=============================================
+How do I train on data that does not fit into memory?
+=====================================================
 
-A file of distorted digits is gone through by the chunk with
-:meth:`~sk_digits.DigitANN.partial_fit`, first through a memory map, then as a Dask array. Memory
-stays what one chunk takes, however long the file, and the network learns as much as from all rows
-at once.
+This example trains on a file of distorted digits chunk by chunk with
+:meth:`~sk_digits.DigitANN.partial_fit`, first through a memory map, then as a Dask array. Only one
+chunk is in memory at a time, however long the file is, and the network becomes about as accurate as
+when it is trained on all rows at once.
 
-Run as a script, it takes the number of rows and a folder for the file and the picture:
-``python examples/plot_out_of_core.py 210001 FOLDER``. The file, 659 MB, stays there.
+As a script, it takes the number of rows and a folder for the file and the picture:
+``python examples/plot_out_of_core.py 210001 FOLDER``. The file of 659 MB is not deleted.
 """
 
 # %%
-# Digits to distort: MNIST where it is there, else those that come with scikit-learn.
+# The digits to distort are MNIST if it is available, and otherwise those bundled with scikit-learn.
 
 import sys
 import tempfile
@@ -43,7 +43,7 @@ rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
 
 
 def distort(images):
-    """Give a distorted copy of each image."""
+    """Return a distorted copy of each image."""
     batch = torch.from_numpy(images.reshape(-1, 28, 28).astype(np.float32))
     return warp(batch, generator).flatten(1).clamp(0, 255).numpy()
 
@@ -51,28 +51,28 @@ def distort(images):
 X_test, y_test = distort(np.tile(X[-500:], (10, 1))), np.tile(y[-500:], 10)
 
 # %%
-# The file: 784 float32 pixels a row. What counts is that its rows are in random order: each chunk
-# should be a fair sample, as rows are shuffled only within their chunk. The labels, 8 bytes a row,
-# stay in memory.
+# Write the file, with 784 float32 pixels per row. The rows must be in random order, so that each
+# chunk is a representative sample, because ``partial_fit`` shuffles rows only within a chunk. The
+# labels take 8 bytes per row and stay in memory.
 
 path = FOLDER / "digits.float32"
 source = rng.integers(len(X) - 500, size=N_ROWS)
 labels = y[source]
-starts = range(0, N_ROWS, CHUNK)  # the last chunk is as long as it happens to be
+starts = range(0, N_ROWS, CHUNK)  # the last chunk may be shorter
 with path.open("wb") as file:
     for start in starts:
         distort(X[source[start : start + CHUNK]]).tofile(file)
 
 # %%
-# The training. ``partial_fit`` goes over its rows once, with a constant step size; that the step
-# size falls from chunk to chunk, here along a cosine, is up to this loop. So is the number of
-# passes. ``pixel_max`` is given, so that the scale does not hang on the first chunk.
+# Train. ``partial_fit`` makes one pass over its rows with a constant learning rate, so this loop has
+# to lower the learning rate from chunk to chunk, here with a cosine schedule, and to make several
+# passes. ``pixel_max`` is set so that the scale does not depend on the first chunk.
 
 scaler = PixelScaler(pixel_max=X.max()).fit(X[:1])
 
 
 def train(passes):
-    """Train on chunks of rows, pass after pass; note after each what memory has come to hold."""
+    """Train on the chunks of each pass, and record the memory use after each chunk."""
     ann, memory = DigitANN(**PARAMS), []
     before = psutil.Process().memory_info().rss
     progress = np.linspace(0, np.pi, PASSES * len(starts), endpoint=False)
@@ -85,7 +85,7 @@ def train(passes):
 
 
 def read(start):
-    """Give a chunk of the file; the map is dropped with it, else it would count as memory."""
+    """Return a chunk of the file from a new memory map, because read pages count as memory."""
     return np.memmap(path, np.float32, "r", shape=(N_ROWS, 784))[start : start + CHUNK]
 
 
@@ -93,8 +93,7 @@ ann, memory = train(map(read, starts) for _ in range(PASSES))
 print(f"from a memory map: accuracy {ann.score(scaler.transform(X_test), y_test):.4f}")
 
 # %%
-# A Dask array is gone through by its blocks. It may stand for many files, or for what is computed
-# on the way.
+# A Dask array is processed block by block. Its blocks can be files, or can be computed on the fly.
 
 blocks = [
     da.from_delayed(dask.delayed(read)(start), (min(CHUNK, N_ROWS - start), 784), np.float32)
@@ -106,7 +105,7 @@ again, _ = train(computed)
 print(f"from a Dask array: accuracy {again.score(scaler.transform(X_test), y_test):.4f}")
 
 # %%
-# All rows at once, for comparison, if memory allows.
+# For comparison, train on all rows at once if they fit into memory.
 
 try:
     everything = scaler.transform(np.fromfile(path, np.float32).reshape(-1, 784))
@@ -117,13 +116,13 @@ else:
     print(f"all at once: accuracy {at_once.score(scaler.transform(X_test), y_test):.4f}")
 
 # %%
-# Memory does not grow with the rows seen.
+# Memory use does not grow with the number of rows.
 
 figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
 rows_seen = np.minimum(CHUNK * np.arange(1, len(memory) + 1), PASSES * N_ROWS)
-ax.plot(rows_seen, memory, color="#0072B2", label="memory, more than before")
+ax.plot(rows_seen, memory, color="#0072B2", label="additional memory of the process")
 ax.axhline(path.stat().st_size / 1e6, color="#D55E00", ls="--", label="size of the file")
-ax.set(xlabel="rows seen", ylabel="MB", ylim=0)
+ax.set(title="Memory while training on chunks", xlabel="rows trained on", ylabel="MB", ylim=0)
 ax.legend()
 if len(sys.argv) == 3:
     figure.savefig(FOLDER / "out_of_core.png", dpi=100)

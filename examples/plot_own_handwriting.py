@@ -1,16 +1,18 @@
 """
-Can it read your own handwriting?
-=================================
+Can it read my own handwriting?
+===============================
 
-MNIST's digits are cut out, centred and white on black; a photo of your notebook is none of this.
-:class:`~sk_digits.DigitImageNormalizer` stands before the network and brings the one to the other.
+MNIST's digits are cropped, centred and white on black. A photo of your notebook is not.
+:class:`~sk_digits.DigitImageNormalizer` converts such a picture to MNIST's format before the network
+classifies it.
 
-Run as a script, it takes names of your own image files, one digit each, and saves the figure as
+As a script, it takes the names of your own image files, with one digit each, and saves the figure as
 ``own_handwriting.png``.
 """
 
 # %%
-# A quick training, on MNIST where it is there, else on the digits that come with scikit-learn.
+# Train a small model quickly, on MNIST if it is available, and otherwise on the digits bundled with
+# scikit-learn.
 
 import sys
 
@@ -31,13 +33,14 @@ trained = make_digit_pipeline(hidden_layer_sizes=(512, 512), max_epochs=15, rand
 trained.fit(X[:10_000], y[:10_000])
 
 # %%
-# The normalizer becomes the first step. It learns nothing, so the fitted steps stay fitted.
+# Put the normalizer before the fitted steps. It learns nothing from data, so nothing has to be
+# fitted again.
 
 reader = Pipeline([("image", DigitImageNormalizer()), *trained.steps])
 
 # %%
-# Pictures as they come: a pencil on paper in the shade of a hand, chalk on a board, and a drawing
-# whose ink is in its transparency alone. Here they are drawn; put your own in their place.
+# Three different pictures: pencil on paper in the shadow of a hand, chalk on a board, and a drawing
+# whose ink is only in the alpha channel. Here they are generated; use your own photos instead.
 
 TWO = [(60, 90), (80, 55), (125, 50), (145, 85), (120, 130), (70, 190), (155, 186)]
 FOUR = [(125, 50), (75, 140), (165, 138)], [(135, 95), (128, 200)]
@@ -45,7 +48,7 @@ SEVEN = [(65, 62), (150, 58), (120, 120), (95, 200)]
 
 
 def draw(strokes, size, pen):
-    """Draw strokes of a round pen; the result is the share of ink in each pixel."""
+    """Draw strokes with a round pen and return the ink of each pixel, from 0 to 1."""
     sheet = Image.new("L", size)
     for stroke in strokes:
         ImageDraw.Draw(sheet).line(stroke, fill=255, width=pen, joint="curve")
@@ -54,7 +57,7 @@ def draw(strokes, size, pen):
 
 rng = np.random.default_rng(0)
 pencil = draw([TWO], (240, 260), 7)
-light = np.linspace(235, 120, 240)  # the hand's shade falls from the right
+light = np.linspace(235, 120, 240)  # a shadow on the right side
 paper = light - 60 * pencil * light / 235 + rng.normal(0, 4, pencil.shape)
 
 chalk = draw(FOUR, (240, 240), 13)
@@ -62,13 +65,13 @@ board = 40 + 170 * chalk + rng.normal(0, 6, chalk.shape)
 
 ink = draw([SEVEN], (220, 250), 10)
 canvas = np.zeros((*ink.shape, 4))
-canvas[..., 3] = 255 * ink  # black on nothing
+canvas[..., 3] = 255 * ink  # black on a transparent background
 
 pictures = [a.clip(0, 255).astype(np.uint8) for a in (paper, board, canvas)]
 pictures = sys.argv[1:] or pictures
 
 # %%
-# One call reads them all; shapes, colours and sizes may differ.
+# One call classifies all of them, although their shapes, colours and sizes differ.
 
 answers = reader.predict(pictures)
 probabilities = reader.predict_proba(pictures).max(axis=1)
@@ -85,13 +88,14 @@ for column, image, answer, p in zip(
     column[1].set_title(f"{answer}  ({100 * p:.0f} %)", fontweight="bold")
 for ax in axes.ravel():
     ax.set(xticks=[], yticks=[])
-axes.reshape(2, -1)[0, 0].set_ylabel("the picture")
-axes.reshape(2, -1)[1, 0].set_ylabel("what the network sees")
+axes.reshape(2, -1)[0, 0].set_ylabel("picture")
+axes.reshape(2, -1)[1, 0].set_ylabel("input of the network")
 if sys.argv[1:]:
     figure.savefig("own_handwriting.png", dpi=150)
 
 # %%
-# The pencil's 2, the chalk's 4 and the drawn 7 come out as MNIST would have had them, and a network
-# that has only ever seen MNIST reads them.
+# After normalization, the pencil 2, the chalk 4 and the drawn 7 look like MNIST images, so a network
+# that was trained on MNIST can classify them. With the digits bundled with scikit-learn, whose
+# strokes are softer, expect more errors.
 
 print(answers)

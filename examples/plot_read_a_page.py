@@ -2,12 +2,13 @@
 How do I read a whole page of digits?
 =====================================
 
-:func:`~sk_digits.segment_digits` finds the digits of a page in reading order. What it cuts out goes
-through :class:`~sk_digits.DigitImageNormalizer` like any other picture, and then to the network.
+:func:`~sk_digits.segment_digits` finds the digits of a page in reading order. Each digit's image
+then goes through :class:`~sk_digits.DigitImageNormalizer` and the network, like any other picture.
 """
 
 # %%
-# A quick training, on MNIST where it is there, else on the digits that come with scikit-learn.
+# Train a small model quickly, on MNIST if it is available, and otherwise on the digits bundled with
+# scikit-learn.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,8 +29,8 @@ trained.fit(X_train[:10_000], y_train[:10_000])
 reader = Pipeline([("image", DigitImageNormalizer()), *trained.steps])
 
 # %%
-# A page of numbers, written by many hands: unseen images, blue ink on paper that is darker on one
-# side. A photo of your own page would be ``page = np.asarray(Image.open("page.jpg"))``.
+# Make a page of numbers from unseen images by many writers, in blue ink on paper that is darker on
+# one side. To use a photo of your own page, write ``page = np.asarray(Image.open("page.jpg"))``.
 
 rng = np.random.default_rng(3)
 NUMBERS = ["2718", "31415", "1618", "14142"]
@@ -47,7 +48,7 @@ page = light * (1 - cover * [0.85, 0.7, 0.3]) + rng.normal(0, 3, (*cover.shape[:
 page = page.clip(0, 255).astype(np.uint8)
 
 # %%
-# Boxes, lines and crops come in reading order.
+# Segment the page, classify each digit, and draw the boxes and answers.
 
 segments = segment_digits(page)
 answers = reader.predict([segment.image for segment in segments])
@@ -58,6 +59,7 @@ lines = [
 
 figure, ax = plt.subplots(figsize=(6.4, 5), layout="constrained")
 ax.imshow(page)
+ax.set_title("The page with the boxes of its digits and the predicted labels")
 ax.set_axis_off()
 for segment, answer in zip(segments, answers, strict=True):
     top, left, bottom, right = segment.box
@@ -66,9 +68,9 @@ for segment, answer in zip(segments, answers, strict=True):
     ax.text(left, top - 3, answer, color="#D55E00", fontweight="bold", va="bottom")
 
 # %%
-# Line by line, as they stand on the page; on the command line this is
+# The numbers, line by line. The same from the command line is
 # ``sk-digits predict digits.skops page.jpg --many``.
 
 right = sum(read == written for read, written in zip(lines, NUMBERS, strict=False))
 print("\n".join(lines))
-print(f"{right} of {len(NUMBERS)} numbers are right")
+print(f"{right} of {len(NUMBERS)} numbers are correct")

@@ -2,17 +2,17 @@
 Does a search survive the loss of a worker?
 ===========================================
 
-A grid search on a Dask cluster: here two processes on this machine, elsewhere as many machines as
-there are. In its midst one of the two is killed. With
-:class:`~sk_digits.cluster.DurableClient` nothing is lost but time.
+This example runs a grid search on a Dask cluster of two processes on this machine; it could be any
+number of machines. During the search, one of the two processes is killed. With
+:class:`~sk_digits.cluster.DurableClient`, only time is lost.
 
-Run as a script with a folder's name, it saves the picture there.
+As a script, it takes the name of a folder and saves the picture there.
 """
 
 # %%
-# The data: MNIST where it is there, else the digits that come with scikit-learn. A process that
-# Dask starts from a script imports that script, so whatever should happen only once stands below
-# ``if __name__ == "__main__"``. Three of the "scores" are there for the picture alone.
+# The data is MNIST if it is available, and otherwise the digits bundled with scikit-learn. Worker
+# processes that Dask starts from a script import that script, so everything that should run only
+# once is below ``if __name__ == "__main__"``. Three of the "scores" only record data for the plot.
 
 import os
 import signal
@@ -33,17 +33,17 @@ from sk_digits.datasets import fetch_mnist, load_digits_28
 
 
 def process(estimator, X, y):
-    """Score a fit by the number of the process that made it."""
+    """Return the ID of the process that made the fit."""
     return os.getpid()
 
 
 def end(estimator, X, y):
-    """Score a fit by the time of its end."""
+    """Return the time at which the fit ended."""
     return time.time()
 
 
 def seconds(estimator, X, y):
-    """Score a fit by the seconds of its epochs."""
+    """Return the duration of the epochs of the fit in seconds."""
     return sum(estimator["ann"].net_.history[:, "dur"])
 
 
@@ -61,12 +61,12 @@ if __name__ == "__main__":
     )
 
 # %%
-# The search. With the address of a scheduler in the place of ``cluster`` it runs on that
-# scheduler's workers, and the page at ``dashboard_link`` shows their work as it goes on.
+# Run the search. With the address of a scheduler instead of ``cluster``, it runs on the workers of
+# that scheduler. The page at ``dashboard_link`` shows their progress.
 
 
-def kill_in_the_midst(client, address, pid, killed_at):
-    """Kill a worker's process once it has made a fit, and is at the next."""
+def kill_during_search(client, address, pid, killed_at):
+    """Kill a worker's process after it has finished one fit and started the next."""
     while not any(
         task["worker"] == address and "fit_and_score" in task["key"]
         for task in client.get_task_stream()
@@ -85,22 +85,22 @@ if __name__ == "__main__":
     ):
         print("dashboard:", client.dashboard_link)
         address, victim = client.run(os.getpid).popitem()
-        killer = Thread(target=kill_in_the_midst, args=(client, address, victim, killed_at))
+        killer = Thread(target=kill_during_search, args=(client, address, victim, killed_at))
         killer.start()
         search.fit(X, y)
         killer.join()
     on_dask = search.cv_results_
 
 # %%
-# The same search without a cluster.
+# Run the same search without a cluster.
 
 if __name__ == "__main__":
     alone = search.fit(X, y).cv_results_
 
 # %%
-# Each bar is a fit. The one that the killed process was at is not among them: it was begun anew
-# elsewhere. Dask starts another process in the place of the killed one, which takes part as soon as
-# it has its imports.
+# Each bar is a fit. The fit that was interrupted by the kill is missing, because it was repeated in
+# another process. Dask replaces the killed process by a new one, which takes part as soon as it has
+# imported the packages.
 
 if __name__ == "__main__":
     pids, ends, durations = (
@@ -114,17 +114,17 @@ if __name__ == "__main__":
     ax.barh(places, durations, left=ends - durations - begin, fc="#56B4E9", ec="black")
     ax.plot(killed_at[0] - begin, 0, "X", color="#D55E00", markersize=12)
     ax.set_yticks(range(len(rows)), ["killed", *[f"process {i}" for i in range(1, len(rows))]])
-    ax.set(xlabel="seconds")
+    ax.set(title="The fits of the search in each process", xlabel="seconds")
     ax.invert_yaxis()
 
 # %%
-# Both searches found the same, to the last bit.
+# Both searches found bit for bit the same scores.
 
 if __name__ == "__main__":
     same = all(
         np.array_equal(on_dask[f"split{fold}_test_accuracy"], alone[f"split{fold}_test_accuracy"])
         for fold in range(3)
     )
-    print("the same scores as without a cluster:", same)
+    print("same scores as without a cluster:", same)
     if len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():
         figure.savefig(Path(sys.argv[1]) / "search_on_dask.png", dpi=100)

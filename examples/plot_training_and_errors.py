@@ -1,16 +1,16 @@
 """
-How does it learn, and which digits does it get wrong?
-======================================================
+How does training progress, and which digits are misclassified?
+===============================================================
 
-A quick recipe, 12 epochs of a small network with augmentation, is trained on 10,000 MNIST images,
-or on scikit-learn's bundled digits where MNIST is not to be had. Two pictures show how the loss
-fell and which of the unseen images were misread most confidently.
+This example trains a small network with augmentation for 12 epochs on 10,000 MNIST images, or on the
+digits bundled with scikit-learn if MNIST is not available. Two plots show the training history and
+the most confident errors on unseen images.
 
-Run as a script with a folder's name, it saves the two pictures there.
+As a script, it takes the name of a folder and saves the two plots there.
 """
 
 # %%
-# The data: the last 2,000 of the 12,000 images are for the test.
+# Load the data. The last 2,000 of the 12,000 images are the test set.
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ except OSError:
     n_train = 1_400
 
 # %%
-# The training. Early stopping is asked for only to have a validation score in each epoch.
+# Train. Early stopping is switched on only to get the validation accuracy of each epoch.
 
 pipeline = make_digit_pipeline(
     hidden_layer_sizes=(512, 512), max_epochs=12, early_stopping=True, random_state=0
@@ -36,13 +36,13 @@ pipeline.fit(X[:n_train], y[:n_train])
 history = TrainingHistoryDisplay.from_estimator(pipeline)
 
 # %%
-# The surest errors first: "4 → 9" is a 4 that was read as a 9.
+# Plot the most confident errors: "4 → 9" is a 4 that was classified as a 9.
 
 # sphinx_gallery_thumbnail_number = 2
 errors = DigitGridDisplay.from_estimator(pipeline, X[n_train:], y[n_train:], n_images=18)
 
 # %%
-# Most of what is left are digits that a person, too, would look at twice.
+# Most of these errors on MNIST are digits that are hard to read for people as well.
 
 print(f"accuracy on unseen images: {pipeline.score(X[n_train:], y[n_train:]):.4f}")
 if len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():

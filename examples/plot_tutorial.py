@@ -2,18 +2,19 @@
 Tutorial: from raw images to a tuned model
 ==========================================
 
-You have images of digits with their labels and want a model that reads new ones. This is the way
-from one to the other: look at the data, train a first model, see how it learned and what it gets
-wrong, tune it by cross-validation, and save it. All of it is scikit-learn as you know it.
+You have labelled images of digits and want a model that classifies new ones. This tutorial shows the
+steps: look at the data, train a first model, look at its training history, tune the hyperparameters
+by cross-validation, look at the errors on the test set, and save the model. The interface is
+scikit-learn's.
 """
 
 # %%
 # The data
 # --------
 #
-# ``fetch_mnist`` gives 12,000 images, of which the last 2,000 are for the test; where MNIST is not
-# to be had, scikit-learn's own digits do. The pixels are raw: whole numbers from 0, the paper, to
-# 255, full ink.
+# ``fetch_mnist`` returns 12,000 images, of which the last 2,000 are the test set. If MNIST is not
+# available, the digits bundled with scikit-learn are used instead. The pixels are raw: integers from
+# 0 (background) to 255 (ink).
 
 import matplotlib.pyplot as plt
 
@@ -31,7 +32,8 @@ X_train, y_train = X[:n_train], y[:n_train]
 X_test, y_test = X[n_train:], y[n_train:]
 print(X_train.shape, X_train.dtype, X_train.min(), X_train.max())
 
-figure, axes = plt.subplots(3, 10, figsize=(6.4, 2.1), layout="constrained")
+figure, axes = plt.subplots(3, 10, figsize=(6.4, 2.4), layout="constrained")
+figure.suptitle("The first 30 training images")
 for ax, image in zip(axes.ravel(), X_train, strict=False):
     ax.imshow(image.reshape(28, 28), cmap="gray_r")
     ax.set_axis_off()
@@ -40,13 +42,13 @@ for ax, image in zip(axes.ravel(), X_train, strict=False):
 # A first model
 # -------------
 #
-# ``make_digit_pipeline`` is a scikit-learn ``Pipeline`` of two steps: a ``PixelScaler``, which
-# brings 0–255 to 0–1, and a ``DigitANN``. Its defaults are the best recipe that we know, two wide
-# layers and 60 epochs; here a small network and eight epochs are enough. Whatever is given goes to
-# the ``DigitANN``.
+# ``make_digit_pipeline`` returns a scikit-learn ``Pipeline`` with two steps: a ``PixelScaler``, which
+# scales pixels from 0–255 to 0–1, and a ``DigitANN``. Its default parameters are the best that we
+# have measured, with two wide hidden layers and 60 epochs. Here a small network and eight epochs are
+# enough. All arguments are parameters of the ``DigitANN``.
 #
-# ``random_state`` makes the fit repeatable. ``early_stopping`` holds a tenth of the training images
-# out and scores them after each epoch.
+# ``random_state`` makes the fit reproducible. ``early_stopping`` holds out a tenth of the training
+# images as a validation set and scores it after each epoch.
 
 pipeline = make_digit_pipeline(
     hidden_layer_sizes=(256,), max_epochs=8, early_stopping=True, random_state=0
@@ -54,23 +56,24 @@ pipeline = make_digit_pipeline(
 pipeline.fit(X_train, y_train)
 
 # %%
-# How did it learn?
-# -----------------
+# The training history
+# --------------------
 #
-# If the loss had not come down, the step size would be wrong; if it were still falling steeply at
-# the end, more epochs would help.
+# If the loss did not fall, the learning rate would be wrong. If it were still falling steeply at the
+# end, more epochs would help.
 
 from sk_digits.displays import DigitGridDisplay, TrainingHistoryDisplay
 
 TrainingHistoryDisplay.from_estimator(pipeline)
 
 # %%
-# Tune it
-# -------
+# Tuning by cross-validation
+# --------------------------
 #
-# Each parameter of the network is ``ann__`` and its name. We ask for three widths of the layer,
-# with augmentation and without, on 1,000 images with three folds, and look at the test images for
-# none of it. A real search takes all training images, more epochs and more time.
+# In the pipeline, the parameters of the network have the prefix ``ann__``. We compare three layer
+# widths, with and without augmentation, by cross-validation with three folds on 1,000 training
+# images. The test set is not used. A real search would use all training images, more epochs and more
+# time.
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
@@ -90,16 +93,16 @@ for params, score in zip(search.cv_results_["params"], scores, strict=True):
     print(f"{score:.3f}  {params['ann__hidden_layer_sizes']!s:>7}  {params['ann__augmentation']}")
 
 # %%
-# The parameters that won, trained for longer on all training images:
+# Train the best parameters for more epochs on all training images:
 
 best = search.best_estimator_.set_params(ann__max_epochs=10)
 best.fit(X_train, y_train)
 
 # %%
-# What does it get wrong?
-# -----------------------
+# Errors on the test set
+# ----------------------
 #
-# Now, once, the test images. The surest errors stand first.
+# Use the test set now, and only once. The most confident errors are shown first.
 
 print(f"first model: {pipeline.score(X_test, y_test):.4f}")
 print(f"tuned model: {best.score(X_test, y_test):.4f}")
@@ -107,19 +110,20 @@ print(f"tuned model: {best.score(X_test, y_test):.4f}")
 DigitGridDisplay.from_estimator(best, X_test, y_test, n_images=12)
 
 # %%
-# scikit-learn's own displays work as well.
+# scikit-learn's own displays, such as the confusion matrix, work as well.
 
 from sklearn.metrics import ConfusionMatrixDisplay
 
 figure, ax = plt.subplots(figsize=(5, 5), layout="constrained")
 ConfusionMatrixDisplay.from_estimator(best, X_test, y_test, cmap="Blues", colorbar=False, ax=ax)
+ax.set_title("Confusion matrix of the tuned model")
 
 # %%
-# Save it
-# -------
+# Saving the model
+# ----------------
 #
-# A model file holds data only, no code: ``load_model`` opens one from anyone. What was saved
-# predicts as before, to the bit.
+# A model file contains only data and no code, so ``load_model`` is safe even for files from untrusted
+# sources. The loaded model makes bit for bit the same predictions.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,5 +139,5 @@ with TemporaryDirectory() as folder:
 print(np.array_equal(loaded.predict_proba(X_test), best.predict_proba(X_test)))
 
 # %%
-# From here: :doc:`plot_own_handwriting` reads photos and drawings with such a model, and the
-# :doc:`guide </guide>` has a page for each part of it.
+# Next, :doc:`plot_own_handwriting` shows how such a model reads photos and drawings, and the
+# :doc:`guide </guide>` explains each topic in detail.

@@ -1,4 +1,4 @@
-"""Searches on a Dask cluster whose workers may die (extra ``[dask]``)."""
+"""`DurableClient`: searches on a Dask cluster that survive the loss of workers."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from uuid import uuid4
 import dask
 from distributed import Client
 
-COLLECTIONS = (dict, frozenset, list, range, set, tuple)  # Dask scatters their items
+COLLECTIONS = (dict, frozenset, list, range, set, tuple)  # Dask scatters their items one by one
 
 
-def _given(data: Any) -> Any:
+def _return_data(data: Any) -> Any:
     return data
 
 
 class DurableClient(Client):
-    """Dask client for scikit-learn's searches that outlives the workers of its cluster.
+    """Dask client with which a scikit-learn search survives the loss of workers.
 
-    joblib hands the data of a search to one of the workers. If that one dies before another has
-    fetched them they are lost, and the search fails. This client leaves a copy with the scheduler,
-    from where any worker gets them again. All else is as with :class:`distributed.Client`, and
-    ``joblib.parallel_config("dask")`` finds it in the same way.
+    joblib sends the data of a search to one of the workers. If that worker dies before another one
+    has copied the data, the data is lost and the search fails. This client keeps a copy on the
+    scheduler, from which any worker can get the data again. In all other respects it behaves like
+    :class:`distributed.Client`, and ``joblib.parallel_config("dask")`` finds it in the same way.
 
-    The data must fit into the memory of the scheduler. A search that runs inside a worker, as in
-    nested cross-validation, hands out its data by Dask's own client.
+    The data must fit into the memory of the scheduler. A search that runs inside a worker, as the
+    inner search of nested cross-validation does, distributes its data with Dask's own client.
 
     Parameters
     ----------
     *args, **kwargs
-        As for :class:`distributed.Client`: first the address of a scheduler, such as
-        "tcp://10.0.0.1:8786", or a cluster object.
+        The arguments of :class:`distributed.Client`. The first one is the address of a scheduler,
+        such as "tcp://10.0.0.1:8786", or a cluster object.
 
     See Also
     --------
-    joblib.parallel_config : ``parallel_config("dask")`` sends scikit-learn's work to the client.
+    joblib.parallel_config : ``parallel_config("dask")`` makes scikit-learn use the client.
 
     Examples
     --------
@@ -49,15 +49,16 @@ class DurableClient(Client):
     """
 
     def scatter(self, data: Any, *args: Any, **kwargs: Any) -> Any:
-        """Give data to the workers, so that the end of none loses them.
+        """Send data to the workers so that it survives the loss of any of them.
 
         Parameters
         ----------
         data : object
-            What to give. The items of a collection, and data for which a place is asked, go the
-            way of :class:`distributed.Client`.
+            The data. Collections, and data for which arguments other than ``asynchronous`` and
+            ``hash`` are passed, are sent as by :class:`distributed.Client`, without a copy on the
+            scheduler.
         *args, **kwargs
-            As for :meth:`distributed.Client.scatter`.
+            The further arguments of :meth:`distributed.Client.scatter`.
 
         Returns
         -------
@@ -72,5 +73,7 @@ class DurableClient(Client):
     async def _keep(self, data: Any) -> Any:
         key = f"{type(data).__name__}-{uuid4().hex}"
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
-            # What a task is made from stays with the scheduler as long as its result is needed.
-            return self.submit(_given, data, key=key, priority=1)  # before the fits, which wait
+            # The scheduler keeps the input of a task for as long as the task's result is needed.
+            return self.submit(
+                _return_data, data, key=key, priority=1
+            )  # before the fits that need it

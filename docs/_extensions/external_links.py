@@ -1,6 +1,6 @@
-"""Links into other projects' documentation, by rule, so that a build asks no other machine.
+"""Links to the documentation of other projects, by rules instead of downloaded inventories.
 
-What no rule covers is unknown, and with Sphinx's ``-n`` an error.
+The build therefore needs no network. With Sphinx's ``-n``, a name that no rule covers is an error.
 """
 
 import re
@@ -28,7 +28,7 @@ RULES = {
 def resolve(
     app: Sphinx, env: Any, node: nodes.Element, contents: nodes.TextElement
 ) -> nodes.reference | None:
-    """Give the link of a Python name that a rule covers."""
+    """Return the link for a Python name, or None if no rule covers it."""
     name = node.get("reftarget", "")
     for rule, address in RULES.items():
         if node.get("refdomain") == "py" and re.fullmatch(rule, name):
@@ -39,6 +39,6 @@ def resolve(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Enter the rules."""
+    """Register the rules."""
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -214,10 +214,11 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
 
     References
     ----------
-    .. [1] I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019.
-    .. [2] L. N. Smith and N. Topin, "Super-Convergence: Very Fast Training of Neural Networks
-       Using Large Learning Rates", 2018.
-    .. [3] K. He, X. Zhang, S. Ren and J. Sun, "Delving Deep into Rectifiers", 2015.
+    .. [1] Ilya Loshchilov and Frank Hutter, "Decoupled Weight Decay Regularization", 2019.
+    .. [2] Leslie N. Smith and Nicholay Topin, "Super-Convergence: Very Fast Training of Neural
+       Networks Using Large Learning Rates", 2018.
+    .. [3] Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun, "Delving Deep into Rectifiers",
+       2015.
 
     Examples
     --------

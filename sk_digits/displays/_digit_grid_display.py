@@ -1,4 +1,4 @@
-"""Images with their labels, the surest errors first: `DigitGridDisplay`."""
+"""`DigitGridDisplay`: images with their labels, the most confident errors first."""
 
 from __future__ import annotations
 
@@ -24,57 +24,60 @@ from sk_digits.displays._style import (
 
 
 def _check_images(images: Any, image_shape: tuple[int, int] | None) -> NDArray[Any]:
-    """Give images of shape (n_images, height, width), also of rows of pixels."""
+    """Return images of shape (n_images, height, width), reshaping rows of pixels."""
     images = check_array(images, allow_nd=True, input_name="images")
     shape = images.shape[1:]
     if len(shape) == 1:
         shape = image_shape or (math.isqrt(shape[0]),) * 2
     if len(shape) != 2 or math.prod(shape) != images[0].size:
         raise ValueError(
-            f"images of shape {images.shape} are neither (n_images, height, width) nor rows of the "
-            f"pixels of image_shape={image_shape}. Give (height, width); None is square."
+            f"images of shape {images.shape} are neither (n_images, height, width) nor rows of "
+            f"pixels of image_shape={image_shape}. Pass (height, width), or None for square images."
         )
     return images.reshape(-1, *shape)
 
 
 def _confidence(proba: Any, y_pred: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
-    """Give the probability of each predicted label."""
+    """Return the probability of each predicted label."""
     proba, matches = np.asarray(proba, dtype=np.float64), y_pred[:, np.newaxis] == classes
     if proba.shape != matches.shape or not matches.any(axis=1).all():
         raise ValueError(
-            f"proba of shape {proba.shape} must have a row for each of {len(y_pred)} images and a "
-            f"column for each label, which y_pred's are among: {classes.tolist()}. Give classes, "
-            "the labels of its columns, if they are others."
+            f"proba of shape {proba.shape} must have one row for each of the {len(y_pred)} images "
+            f"and one column for each class, which must include all labels in y_pred. Classes: "
+            f"{classes.tolist()}. If the columns stand for other labels, pass them as classes."
         )
-    if not ((proba >= 0) & (proba < 1 + 1e-6)).all():  # a softmax in float32 may round above 1
+    if not ((proba >= 0) & (proba < 1 + 1e-6)).all():  # a float32 softmax may round above 1
         values = f"{proba.min():g} to {proba.max():g}"
-        raise ValueError(f"proba has values from {values}. Give predict_proba's, from 0 to 1.")
+        raise ValueError(
+            f"proba must be probabilities from 0 to 1, as from predict_proba. Got values from "
+            f"{values}."
+        )
     return proba[np.arange(len(proba)), matches.argmax(axis=1)]
 
 
 class DigitGridDisplay:
     """Grid of images with true label, predicted label and its probability: ``4 → 9  98 %``.
 
-    :meth:`from_estimator` and :meth:`from_predictions` make one. The labels of errors are bold and
-    vermilion, those of right answers grey.
+    Create one with :meth:`from_estimator` or :meth:`from_predictions`. The labels of misclassified
+    images are bold and vermilion, those of correctly classified images grey.
 
     Parameters
     ----------
     images : array-like of shape (n_images, height, width)
-        Images, in the order of the grid.
+        Images, in the order in which they are shown.
     y_true, y_pred : array-like of shape (n_images,)
-        Their true and predicted labels.
+        True and predicted labels of the images.
     confidence : array-like of shape (n_images,) or None, default=None
         Probabilities of the predicted labels.
     indices : array-like of shape (n_images,) or None, default=None
-        Where the images stand in the data that they were chosen from. Not drawn.
+        Row numbers of the images in the data that they were selected from. Not drawn.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
         The figure.
     axes_ : ndarray of shape (n_cells,)
-        The Axes of the cells, row by row; those beyond the last image are empty.
+        The Axes of the cells, row by row. Cells after the last image are empty.
 
     Examples
     --------
@@ -109,11 +112,11 @@ class DigitGridDisplay:
             A fitted classifier, or a pipeline or search that ends in one. Probabilities are shown
             if it has ``predict_proba``.
         X : array-like of shape (n_rows, n_pixels)
-            Images, in the units that `estimator` expects.
+            Images, in the units that `estimator` was trained on.
         y : array-like of shape (n_rows,)
             True labels.
         **kwargs : dict
-            As for :meth:`from_predictions`, but for `classes`.
+            The keyword arguments of :meth:`from_predictions` except `classes`.
 
         Returns
         -------
@@ -122,9 +125,12 @@ class DigitGridDisplay:
 
         Raises
         ------
-        NotFittedError, TypeError
-            If `estimator` is not fitted; if it is not a classifier. Others as for
-            :meth:`from_predictions`.
+        NotFittedError
+            If `estimator` is not fitted.
+        TypeError
+            If `estimator` is not a classifier.
+        ValueError, ImportError
+            As in :meth:`from_predictions`.
         """
         check_is_fitted(estimator)
         if not is_classifier(estimator):
@@ -147,7 +153,7 @@ class DigitGridDisplay:
         image_shape: tuple[int, int] | None = None,
         worst_first: bool = True,
     ) -> Self:
-        """Plot images with predictions that are at hand.
+        """Plot images with predictions that have been made before.
 
         Parameters
         ----------
@@ -156,16 +162,19 @@ class DigitGridDisplay:
         y_true, y_pred : array-like of shape (n_rows,)
             True and predicted labels.
         proba : array-like of shape (n_rows, n_classes) or None, default=None
-            Probabilities of all labels, from ``predict_proba``. None shows none.
+            Probabilities of all classes, from ``predict_proba``. If None, no probabilities are
+            shown.
         classes : array-like of shape (n_classes,) or None, default=None
-            Labels of the columns of `proba`. None takes those in `y_true` and `y_pred`, sorted.
+            Class labels of the columns of `proba`. If None, the sorted labels that occur in
+            `y_true` or `y_pred`.
         n_images : int, default=24
-            Images to show, if there are so many.
+            Maximum number of images to show.
         image_shape : (int, int) or None, default=None
-            Height and width of the images that rows of pixels are; None takes them as square.
+            Height and width of the images if they are given as rows of pixels. If None, they are
+            square.
         worst_first : bool, default=True
-            Whether to show the errors with the highest probability first and, after all errors,
-            the right answers with the lowest. False shows the first rows.
+            Whether to show the most confident errors first and, after all errors, the least
+            confident correct predictions. If False, the first rows are shown.
 
         Returns
         -------
@@ -174,13 +183,15 @@ class DigitGridDisplay:
 
         Raises
         ------
-        ValueError, TypeError, ImportError
-            If an argument is not as described; if matplotlib is missing.
+        ValueError, TypeError
+            If an argument is not as described.
+        ImportError
+            If matplotlib is not installed.
         """
         images = _check_images(images, image_shape)
         true, pred = column_or_1d(y_true), column_or_1d(y_pred)
         check_consistent_length(images, true, pred)
-        labels = unique_labels(true, pred)  # which refuses a mix of strings and numbers
+        labels = unique_labels(true, pred)  # raises an error for a mix of strings and numbers
         check_scalar(n_images, "n_images", Integral, min_val=1)
         sure, wrong = np.zeros(len(images)), true != pred
         if proba is not None:
@@ -192,7 +203,9 @@ class DigitGridDisplay:
         return cls(**chosen, confidence=confidence, indices=rows).plot()
 
     def plot(self) -> Self:
-        """Draw a new figure of black on white: six images in a row, fewer if labels are long.
+        """Draw the images, black on white, in a new figure.
+
+        A row has six images, or fewer if the labels are long.
 
         Returns
         -------
@@ -202,14 +215,14 @@ class DigitGridDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is missing.
+            If matplotlib is not installed.
         """
         plt = import_pyplot()
         images, y_true, y_pred = map(np.asarray, (self.images, self.y_true, self.y_pred))
         labels = [f"{true} → {pred}" for true, pred in zip(y_true, y_pred, strict=True)]
         notes, key = [""] * len(labels), "True → predicted label"
         if self.confidence is not None:
-            key += " and its probability"  # which stays below 100 % where it is not certain
+            key += " and its probability"  # a probability below 1 is never rounded to 100 %
             notes = [">99 %" if 0.995 <= p < 1 else f"{100 * p:.0f} %" for p in self.confidence]
         longest = max(len(f"{label}  {note}") for label, note in zip(labels, notes, strict=True))
         n_columns = max(1, min(6, int(WIDTH / LETTER / longest)))
@@ -230,7 +243,7 @@ class DigitGridDisplay:
             axes.spines[:].set_color(FAINT)
             weight, color = ("bold", VERMILION) if wrong else ("normal", MUTED)
             style = {"fontsize": "medium", "fontweight": weight, "color": color}
-            # A dollar sign in a label starts no formula.
+            # With parse_math, a dollar sign in a label would start a formula.
             axes.set_title(label, loc="left", pad=4, parse_math=False, **style)
             axes.set_title(note, loc="right", pad=4, fontsize="small", color=MUTED)
         return self

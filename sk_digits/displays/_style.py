@@ -1,19 +1,19 @@
-"""Colours and measures that the displays share, and matplotlib, imported late."""
+"""Colours and sizes shared by the displays, and a late import of matplotlib."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# From the palette of M. Okabe and K. Ito, whose colours all kinds of colour vision tell apart.
+# From the palette of M. Okabe and K. Ito, which people with any colour vision can distinguish.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 INK, MUTED, FAINT = "#222222", "#666666", "#DDDDDD"
 
-# In inches: a figure's width, 640 pixels by default, and a letter's mean width.
+# In inches: the width of a figure, 640 pixels by default, and the mean width of a letter.
 WIDTH, LETTER = 6.4, 0.085
 
 
 def import_pyplot() -> Any:
-    """Import matplotlib, or say how to install it."""
+    """Import matplotlib.pyplot, or raise an ImportError that says how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

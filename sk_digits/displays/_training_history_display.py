@@ -1,4 +1,4 @@
-"""The course of a training: `TrainingHistoryDisplay`."""
+"""`TrainingHistoryDisplay`: loss, validation accuracy and step size by training epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sk_digits.displays._style import (
 
 
 def _find_ann(estimator: Any) -> Any:
-    """Give the fitted DigitANN that an estimator is or ends in."""
+    """Return the fitted DigitANN at the end of an estimator, pipeline or search."""
     while True:
         check_is_fitted(estimator)
         if hasattr(estimator, "best_estimator_"):
@@ -33,7 +33,7 @@ def _find_ann(estimator: Any) -> Any:
         else:
             raise TypeError(
                 f"{type(estimator).__name__} keeps no training history. Give a DigitANN, or a "
-                "pipeline or a search with refit=True that ends in one."
+                "pipeline or a search (with refit=True) that ends in one."
             )
 
 
@@ -56,18 +56,19 @@ def _draw_panel(axes: Any, title: str, values: Any, which: str, index: int, styl
 
 
 class TrainingHistoryDisplay:
-    """Plot of a training by epoch: loss, validation accuracy where there is one, step size.
+    """Plot of loss, validation accuracy (if there is one) and step size by training epoch.
 
-    :meth:`from_estimator` makes one. A dot marks the value that stands beside the panel's title.
+    Create one with :meth:`from_estimator`. A dot marks the value written next to a panel's title.
 
     Parameters
     ----------
     loss : array-like of shape (n_epochs,)
         Mean training loss in each epoch.
     step_size : array-like of shape (n_epochs,)
-        Step size at the end of each epoch.
+        Step size (learning rate) at the end of each epoch.
     validation_accuracy : array-like of shape (n_epochs,) or None, default=None
-        Validation accuracy after each epoch, NaN for one without. None leaves the panel out.
+        Validation accuracy after each epoch; NaN for an epoch without validation. If None, there is
+        no such panel.
 
     Attributes
     ----------
@@ -99,7 +100,7 @@ class TrainingHistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None, **line_kwargs: Any) -> Self:
-        """Plot the training of a fitted estimator.
+        """Plot the training history of a fitted estimator.
 
         Parameters
         ----------
@@ -117,9 +118,12 @@ class TrainingHistoryDisplay:
 
         Raises
         ------
-        NotFittedError, TypeError
-            If `estimator` is not fitted; if it does not end in a DigitANN, as a search without
-            ``refit`` does not. Others as for :meth:`plot`.
+        NotFittedError
+            If `estimator` is not fitted.
+        TypeError
+            If `estimator` does not end in a DigitANN, or is a search without ``refit``.
+        ValueError, ImportError
+            As in :meth:`plot`.
         """
         rows = _find_ann(estimator).net_.history
         scores = [row.get("valid_acc", math.nan) for row in rows]
@@ -136,8 +140,8 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         ax : array-like of Axes of shape (n_panels,) or None, default=None
-            Where to draw. The `axes_` of another display compare two trainings; the values beside
-            the titles are then of this one. None makes a new figure.
+            Where to draw. Pass the `axes_` of another display to compare two trainings; the values
+            next to the titles are then those of this display. If None, a new figure is made.
         **line_kwargs : dict
             Arguments of matplotlib's ``Axes.plot`` for the curves, such as ``color``.
 
@@ -148,8 +152,10 @@ class TrainingHistoryDisplay:
 
         Raises
         ------
-        ValueError, ImportError
-            If `ax` has not one Axes per panel; if matplotlib is missing.
+        ValueError
+            If `ax` does not hold exactly one Axes per panel.
+        ImportError
+            If matplotlib is not installed.
         """
         plt = import_pyplot()
         panels = [("Training loss", self.loss, "last", len(self.loss) - 1)]
@@ -165,13 +171,13 @@ class TrainingHistoryDisplay:
         if self.axes_.shape != (len(panels),):
             raise ValueError(
                 f"ax must hold {len(panels)} Axes in one dimension, as plt.subplots({len(panels)})"
-                f"[1] does; it has the shape {self.axes_.shape}."
+                f"[1] does. Got an array of shape {self.axes_.shape}."
             )
         self.figure_ = self.axes_[0].figure
         for axes, panel in zip(self.axes_, panels, strict=True):
             _draw_panel(axes, *panel, {"color": BLUE, "linewidth": 2} | line_kwargs)
         for axes in self.axes_[[0, -1]]:
-            axes.lines[0].sticky_edges.y.append(0)  # from 0, but free to become a log scale
+            axes.lines[0].sticky_edges.y.append(0)  # start at 0, but still allow a log scale
             axes.update_datalim([(1, 0)])
             axes.autoscale_view(scalex=False)
         self.axes_[-1].set_xlabel("Epoch", color=MUTED)

@@ -1,6 +1,6 @@
-"""Fitted models as ONNX graphs: `to_onnx`, with skl2onnx behind it.
+"""Fitted models as ONNX graphs: `to_onnx`, built on skl2onnx.
 
-Read `_to_onnx` first; `_converters` tells skl2onnx about this package's estimators.
+Read `_to_onnx` first. `_converters` teaches skl2onnx to convert the estimators of this package.
 """
 
 from sk_digits.onnx._to_onnx import to_onnx

@@ -1,4 +1,4 @@
-"""The estimators of this package for skl2onnx: the shapes of their outputs, and their graphs."""
+"""Converters for skl2onnx: the output shapes and the ONNX graphs of this package's estimators."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class _Graph:
     Parameters
     ----------
     scope : skl2onnx.common._topology.Scope
-        Where names come from.
+        The source of unique names.
     container : skl2onnx.common._container.ModelComponentContainer
-        What takes nodes and constants.
+        The container of nodes and constants.
     """
 
     def __init__(self, scope: Any, container: Any) -> None:
@@ -44,18 +44,18 @@ class _Graph:
         self._container = container
 
     def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Add a node and give the name of its output."""
+        """Add a node and return the name of its output."""
         output = output or self._scope.get_unique_variable_name(kind.lower())
         name = self._scope.get_unique_operator_name(kind)
         self._container.add_node(kind, list(inputs), output, name=name, **attributes)
         return output
 
     def cast(self, value: str, dtype: Any, output: str | None = None) -> str:
-        """Add a conversion to a NumPy type."""
+        """Add a conversion to a NumPy dtype and return the name of its output."""
         return self.add("Cast", value, output=output, to=np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def constant(self, array: NDArray[Any]) -> str:
-        """Add an array of numbers or, as objects, strings, and give its name."""
+        """Add a constant, an array of numbers or an object array of str, and return its name."""
         name = self._scope.get_unique_variable_name("constant")
         if array.dtype == object:
             content: Any = [text.encode() for text in array]
@@ -67,7 +67,7 @@ class _Graph:
 
 
 def _check_operator(operator: Any) -> None:
-    """Refuse an unfitted estimator, and rows that are not those that it was fitted on."""
+    """Check that the estimator is fitted and that its input has as many features as in fit."""
     estimator = operator.raw_operator
     check_is_fitted(estimator)
     shapes = [variable.type.shape for variable in operator.inputs]
@@ -79,7 +79,7 @@ def _check_operator(operator: Any) -> None:
 
 
 def _float_type(variable: Any) -> type[np.floating[Any]]:
-    """Give what the estimators here turn the type of some rows into."""
+    """Return the floating-point type to which the estimators convert rows of this type."""
     return np.float64 if isinstance(variable.type, DoubleTensorType) else np.float32
 
 
@@ -103,7 +103,7 @@ def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _as_onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
-    """Give labels as strings or int64, which are all that ONNX classifiers have."""
+    """Return the class labels as strings or int64, the only types that ONNX classifiers support."""
     if all(isinstance(label, str) for label in classes):
         return np.array(classes, dtype=object)
     if classes.dtype.kind in "biuf" and (classes.astype(np.int64) == classes).all():
@@ -130,13 +130,13 @@ def _convert_ann(scope: Any, operator: Any, container: Any) -> None:
     logits = graph.cast(rows.full_name, ann.net_.architecture.dtype)
     for layer in ann.net_.module_:
         logits = _add_layer(graph, layer, logits)
-    # Of the logits, as in predict: probabilities may be equal where logits are not.
+    # From the logits, as in predict: probabilities can be equal where logits differ.
     winners = graph.add("ArgMax", logits, axis=1, keepdims=0)
     classes = graph.constant(_as_onnx_labels(get_label_classes(scope, ann)))
     graph.add("Gather", classes, winners, output=label.full_name)
     if not scope.get_options(ann, {"raw_scores": False})["raw_scores"]:
         result = graph.add("Softmax", logits, axis=1)
-    elif len(ann.classes_) == 2:  # a column for either class, as of scikit-learn's classifiers
+    elif len(ann.classes_) == 2:  # two columns, as skl2onnx makes for scikit-learn's classifiers
         signs = np.array([[1, -1], [-1, 1]], dtype=ann.net_.architecture.dtype)
         result = graph.add("MatMul", logits, graph.constant(signs))
     else:
@@ -145,7 +145,7 @@ def _convert_ann(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _add_layer(graph: _Graph, layer: torch.nn.Module, value: str) -> str:
-    """Add what a layer does when it predicts."""
+    """Add the nodes that compute a layer in evaluation mode and return the name of the output."""
     if isinstance(layer, (Dropout, torch.nn.Identity)):
         return value
     if isinstance(layer, Linear):
@@ -158,7 +158,7 @@ def _add_layer(graph: _Graph, layer: torch.nn.Module, value: str) -> str:
     if isinstance(layer, BatchNorm):
         assert layer.running_mean is not None
         assert layer.running_var is not None
-        # As an attribute, epsilon would be rounded to float32, also in a float64 network.
+        # The attribute epsilon would be rounded to float32, even in a float64 network.
         variance = layer.running_var + layer.eps
         statistics = (layer.weight, layer.bias, layer.running_mean, variance)
         constants = [_constant(graph, tensor) for tensor in statistics]
@@ -172,9 +172,9 @@ def _constant(graph: _Graph, tensor: torch.Tensor) -> str:
 
 def _refuse_images(operator: Any) -> NoReturn:
     raise TypeError(
-        "DigitImageNormalizer cannot become ONNX, which has no operations that find the writing in "
-        "an image. Export the steps after it, as in to_onnx(pipeline[1:]), and give the ONNX model "
-        "what its transform gives."
+        "DigitImageNormalizer cannot be converted to ONNX, which has no operations that find the "
+        "ink in an image. Export the steps after it with to_onnx(pipeline[1:]), and pass the "
+        "output of DigitImageNormalizer.transform to the ONNX model."
     )
 
 
@@ -183,7 +183,7 @@ def _convert_images(scope: Any, operator: Any, container: Any) -> NoReturn:
 
 
 def register_converters() -> None:
-    """Tell skl2onnx of the estimators, which it then takes for scikit-learn's own."""
+    """Register the estimators with skl2onnx, which then treats them like scikit-learn's own."""
     options = {
         "zipmap": [True, False, "columns"],
         "nocl": [True, False],

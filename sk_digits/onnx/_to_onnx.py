@@ -1,7 +1,7 @@
-"""`to_onnx`: fitted models as ONNX files, for what predicts without Python or without torch.
+"""`to_onnx`: convert fitted models to ONNX files, which predict without Python and torch.
 
-To import this module registers `DigitANN` and `PixelScaler` with skl2onnx, so that its own
-`to_onnx` converts whatever holds them.
+Importing this module registers `DigitANN` and `PixelScaler` with skl2onnx, so that skl2onnx's own
+`to_onnx` converts any model that contains them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sk_digits._ann.digit_ann import DigitANN
 from sk_digits._atomic_write import write_atomically
 
 try:
-    import onnxruntime  # noqa: F401 - all that the extra has is missed at once
+    import onnxruntime  # noqa: F401 - a missing package of the extra is an error right here
     import skl2onnx
     from onnx.helper import set_model_props
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, UInt8TensorType
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-# Old enough for onnxruntime 1.12 and its like in browsers and phones.
+# Old enough for onnxruntime 1.12 and for the runtimes of that time in browsers and phones.
 OPSET = 17
 ROW_TYPES = {"float32": FloatTensorType, "float64": DoubleTensorType, "uint8": UInt8TensorType}
 
@@ -41,7 +41,7 @@ register_converters()
 
 
 def _without_idle_steps(model: Any) -> Any:
-    """Leave out the "passthrough" of pipelines, which skl2onnx does not know."""
+    """Return the model without the "passthrough" steps of pipelines, unknown to skl2onnx."""
     if not isinstance(model, Pipeline):
         return model
     steps = [(name, step) for name, step in model.steps if step not in (None, "passthrough")]
@@ -56,24 +56,24 @@ def to_onnx(
 ) -> ModelProto:
     """Convert a fitted model to ONNX.
 
-    The ONNX model takes rows "X" of shape (n_rows, n_features), any number of them, and gives
-    "label" of shape (n_rows,) and "probabilities" of shape (n_rows, n_classes). The labels of the
-    columns stand in its metadata as "classes", in JSON. It computes what `model` does, in the same
-    precision, but does not check its input: NaN gives NaN.
+    The input of the ONNX model is "X" of shape (n_rows, n_features), with any number of rows. Its
+    outputs are "label" of shape (n_rows,) and "probabilities" of shape (n_rows, n_classes). The
+    class labels of the columns are stored in its metadata under "classes", as JSON. It computes
+    the same as `model`, in the same precision, but does not validate its input: NaN gives NaN.
 
     Parameters
     ----------
     model : DigitANN or Pipeline
-        A fitted classifier, or a fitted pipeline that ends in one, of steps that skl2onnx can
-        convert: :class:`~sk_digits.PixelScaler` and most of scikit-learn's,
-        :class:`~sk_digits.DigitImageNormalizer` not.
+        A fitted classifier, or a fitted pipeline that ends in one and whose steps skl2onnx can
+        convert. These are :class:`~sk_digits.PixelScaler` and most of scikit-learn's transformers,
+        but not :class:`~sk_digits.DigitImageNormalizer`.
     path : str or path-like or None, default=None
-        Where to save the model; ``.onnx`` is the usual suffix. The file appears whole or not at
-        all, and replaces what is there. None saves nothing.
+        Where to save the model; ``.onnx`` is the usual suffix. An existing file is replaced. If
+        writing fails, it is kept unchanged. If None, nothing is saved.
     dtype : {"float32", "float64", "uint8"}, default="float32"
-        Type of the rows. float32 holds all pixels of up to 24 bits as they are; "uint8" spares
-        the conversion where a :class:`~sk_digits.PixelScaler` comes first. With "float64"
-        probabilities are float64, else float32.
+        Type of the input rows. "float32" represents pixels of up to 24 bits exactly. "uint8" saves
+        the conversion if the first step is a :class:`~sk_digits.PixelScaler`. The probabilities
+        are float64 with "float64", else float32.
 
     Returns
     -------
@@ -83,20 +83,21 @@ def to_onnx(
     Raises
     ------
     TypeError
-        If `model` is of another type, or has a step that cannot become ONNX.
+        If `model` is of another type or contains a step that cannot be converted.
     NotFittedError
         If `model` is not fitted.
     ValueError
-        If `dtype` is none of those above, or none that a step takes, or labels are neither strings
-        nor integers nor bools, which become 0 and 1.
+        If `dtype` is unknown or not accepted by a step, or if the class labels are not strings,
+        integers or bools. Bools become 0 and 1.
     OSError
-        If the file cannot be written. What is at `path` is then as it was.
+        If the file cannot be written.
 
     Notes
     -----
-    Once this module is imported, ``skl2onnx.to_onnx(model, X[:1])`` works, too, also for searches,
-    votes and whatever else holds a :class:`~sk_digits.DigitANN` that skl2onnx can convert. It has
-    more options and, without ``options={"zipmap": False}``, gives probabilities as a list of dicts.
+    Once this module is imported, ``skl2onnx.to_onnx(model, X[:1])`` works too. It also converts
+    searches, voting classifiers and other meta-estimators that contain a
+    :class:`~sk_digits.DigitANN`, and has more options. Without ``options={"zipmap": False}``, its
+    models return probabilities as a list of dicts.
 
     Examples
     --------
@@ -116,8 +117,8 @@ def to_onnx(
         last = last.steps[-1][1]
     if not isinstance(last, DigitANN):
         raise TypeError(
-            "model must be a fitted DigitANN, or a pipeline that ends in one. Got "
-            f"{model!r:.80}. Of a search, give the best_estimator_; for votes and the like, see "
+            f"model must be a fitted DigitANN or a pipeline that ends in one. Got {model!r:.80}. "
+            "For a search, pass its best_estimator_. For voting and other meta-estimators, use "
             "skl2onnx.to_onnx."
         )
     if dtype not in ROW_TYPES:
@@ -134,7 +135,7 @@ def to_onnx(
         )
     except InvalidInputTypeException as error:
         raise ValueError(
-            f"A step takes no rows of dtype={dtype!r} in skl2onnx. Try another dtype. ({error})"
+            f"In skl2onnx, a step takes no rows of dtype={dtype!r}. Try another dtype. ({error})"
         ) from error
     set_model_props(converted, {"classes": json.dumps(model.classes_.tolist())})
     if path is not None:

@@ -165,7 +165,7 @@ def test_a_model_of_pictures_is_an_error(model, tmp_path):
     save_model(Pipeline(steps), tmp_path / "reader.skops")
     result = export(tmp_path / "reader.skops", tmp_path / "reader.onnx")
     assert result.exit_code == 2
-    assert "DigitImageNormalizer cannot become ONNX" in result.stderr
+    assert "DigitImageNormalizer cannot be converted to ONNX" in result.stderr
     assert "pipeline[1:]" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 

@@ -273,7 +273,7 @@ def test_segment_digits_names_its_parameters(params, message):
 @pytest.mark.parametrize("data_home", [5, b"folder", 1.5, ["folder"]])
 def test_a_data_home_that_is_not_a_path_is_an_error_that_names_it(data_home):
     """A data_home that is not a path is a TypeError before any folder is searched."""
-    with pytest.raises(TypeError, match=r"data_home=.* is no path"):
+    with pytest.raises(TypeError, match=r"data_home=.* is not a path"):
         fetch_mnist(data_home=data_home, download_if_missing=False)
 
 

@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 
 from sk_digits.datasets import _mnist as datasets
 from sk_digits.datasets import fetch_mnist, load_digits_28
+from sk_digits.datasets._digits_28 import _to_mnist_layout
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = NAMES = (
     "train-images-idx3-ubyte",
@@ -449,7 +450,7 @@ def test_openml_is_asked_for_version_1_with_the_callers_data_home(tiny, tmp_path
 def test_openml_failure_is_an_os_error_that_says_what_to_do(tmp_path, monkeypatch, failure):
     """The error keeps its cause, names what was tried and says how to provide the files."""
     answer_with(monkeypatch, failure)
-    with pytest.raises(OSError, match="could not be had from OpenML's mnist_784") as caught:
+    with pytest.raises(OSError, match="could not be downloaded from OpenML's mnist_784") as caught:
         fetch_mnist(data_home=tmp_path)
     assert caught.value.__cause__ is failure
     assert all(word in str(caught.value) for word in (*NAMES, "SK_DIGITS_DATA", str(tmp_path)))
@@ -475,7 +476,7 @@ def test_openml_pixel_that_is_not_a_byte_is_rejected(tiny, tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     ("label", "message"),
-    [("seven", "labels that are not numbers"), ("10", "stands for t10k-labels.*the label 10")],
+    [("seven", "labels that are not numbers"), ("10", "corresponds to t10k-labels.*the label 10")],
 )
 def test_openml_label_that_is_not_a_digit_is_rejected(tiny, tmp_path, monkeypatch, label, message):
     """A label that is not a digit is a ValueError."""
@@ -542,7 +543,7 @@ def test_layout_of_a_centred_square_is_symmetric():
     """A symmetric image stays symmetric: resizing shifts nothing by half a pixel."""
     square = np.zeros((1, 8, 8))
     square[0, 2:6, 2:6] = 16
-    image = datasets._to_mnist_layout(square)[0]
+    image = _to_mnist_layout(square)[0]
     rows = np.flatnonzero(image.any(axis=1))
     box = image[rows[0] : rows[-1] + 1, rows[0] : rows[-1] + 1]
     np.testing.assert_array_equal(box, box[::-1])

@@ -177,7 +177,7 @@ def test_dollar_signs_in_labels_are_written_as_they_are():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": np.zeros((3, 10))}, r"\(3, 10\) are neither .*image_shape=None. Give"),
+        ({"images": np.zeros((3, 10))}, r"\(3, 10\) are neither .*image_shape=None. Pass"),
         ({"images": np.zeros((3, 4)), "image_shape": (2, 3)}, r"image_shape=\(2, 3\)"),
         ({"images": np.zeros((3, 2, 2, 1))}, r"\(3, 2, 2, 1\) are neither"),
         ({"images": np.zeros(3)}, "Expected 2D array, got 1D"),
@@ -188,10 +188,10 @@ def test_dollar_signs_in_labels_are_written_as_they_are():
         ({"y_true": np.zeros((3, 2))}, "1d array"),
         ({"n_images": 0}, "n_images == 0, must be >= 1"),
         ({"proba": [0.5, 0.5, 0.5]}, r"proba of shape \(3,\) .*3 images .*\[0, 1\]"),
-        ({"proba": np.full((3, 3), 0.3)}, r"proba of shape \(3, 3\) .*Give classes"),
-        ({"classes": [1, 2]}, r"y_pred's are among: \[1, 2\]"),
-        ({"classes": ["a", "b"]}, r"y_pred's are among: \['a', 'b'\]"),
-        ({"proba": np.full((3, 2), 1.5)}, r"from 1.5 to 1.5. Give predict_proba's"),
+        ({"proba": np.full((3, 3), 0.3)}, r"proba of shape \(3, 3\) .*pass them as classes"),
+        ({"classes": [1, 2]}, r"labels in y_pred. Classes: \[1, 2\]"),
+        ({"classes": ["a", "b"]}, r"labels in y_pred. Classes: \['a', 'b'\]"),
+        ({"proba": np.full((3, 2), 1.5)}, r"as from predict_proba. Got values from 1.5 to 1.5"),
         ({"proba": np.full((3, 2), np.nan)}, "from nan to nan"),
     ],
 )

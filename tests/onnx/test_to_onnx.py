@@ -336,7 +336,9 @@ def test_an_image_normalizer_cannot_be_exported(pipeline, pixels):
     """DigitImageNormalizer cannot be exported; the error says how to export the rest."""
     images = 255 - pixels[0][:20].reshape(-1, 28, 28)
     reader = Pipeline([("image", DigitImageNormalizer().fit(images)), *pipeline.steps])
-    with pytest.raises(TypeError, match=r"DigitImageNormalizer cannot become ONNX.*pipeline\[1:\]"):
+    with pytest.raises(
+        TypeError, match=r"DigitImageNormalizer cannot be converted to ONNX.*pipeline\[1:\]"
+    ):
         to_onnx(reader)
     rows = reader[:1].transform(images)
     labels, _ = run(to_onnx(reader[1:], dtype="uint8"), rows)
