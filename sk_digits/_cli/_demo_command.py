@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -33,25 +33,21 @@ def demo(
 
     Without MODEL it offers to train a quick one first, on --data.
     """
-    from sk_digits._demo import LOOPBACK, import_gradio, make_demo, serve
+    from sk_digits._demo import LOOPBACK, serve
 
-    import_gradio()  # a missing one is to be told before a training, not after it
     if model is None:
-        classifier = _train(data)
-    else:
-        from sk_digits import load_model
-
-        classifier = load_model(model)
+        _train(data)
+        model = OUT
 
     def ready(address: str) -> None:
         if host not in LOOPBACK:
-            say(f"warning: whoever reaches {host} can use the page, which has no password")
+            say("warning: whoever knows the address can use the page, and it is not encrypted")
         typer.echo(f"Draw digits at {address} (Ctrl-C ends it)")
 
-    serve(make_demo(classifier), host=host, port=port, ready=ready)
+    serve(model, host=host, port=port, ready=ready)
 
 
-def _train(data: str) -> Any:
+def _train(data: str) -> None:
     """Offer a quick training, and save what comes of it."""
     if not _is_asked_by_a_person():
         raise ValueError(
@@ -80,7 +76,6 @@ def _train(data: str) -> Any:
     measures = measure(split.y_test, pipeline.predict(split.X_test))
     typer.echo(f"accuracy {measures['accuracy']:.4f} on {measures['n_images']:,} unseen images")
     save(pipeline, OUT, split, measures, seed=0)
-    return pipeline
 
 
 def _is_asked_by_a_person() -> bool:
