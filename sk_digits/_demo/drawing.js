@@ -44,8 +44,7 @@ export class Drawing {
     return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.width };
   }
 
-  trace(context, color) {
-    const { width } = context.canvas;
+  trace(context, width, color) {
     context.strokeStyle = color;
     context.lineWidth = this.pen * width;
     context.lineCap = context.lineJoin = "round";
@@ -65,18 +64,23 @@ export class Drawing {
   }
 
   show() {
-    this.trace(cleared(this.canvas), getComputedStyle(this.canvas).color);
+    this.trace(cleared(this.canvas), this.canvas.width, getComputedStyle(this.canvas).color);
   }
 
-  // The drawing as a PNG file, black on white in every theme.
-  toPng(width) {
+  // The drawing as a PNG file, black on white in every theme, with a margin on each side: what
+  // touches two edges of a picture would be taken for the table that the paper lies on.
+  toPng(width, margin) {
+    const height = Math.round(width * this.canvas.clientHeight / this.canvas.clientWidth);
     const canvas = document.createElement("canvas");
-    canvas.width = width;
-    canvas.height = Math.round(width * this.canvas.clientHeight / this.canvas.clientWidth);
+    canvas.width = width + 2 * margin;
+    canvas.height = height + 2 * margin;
     const context = canvas.getContext("2d");
     context.fillStyle = "#fff";
     context.fillRect(0, 0, canvas.width, canvas.height);
-    this.trace(context, "#000");
+    context.translate(margin, margin);
+    context.rect(0, 0, width, height);
+    context.clip();
+    this.trace(context, width, "#000");
     return new Promise((done) => canvas.toBlob(done, "image/png"));
   }
 }

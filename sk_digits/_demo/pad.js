@@ -7,7 +7,7 @@ import { Drawing, cleared } from "./drawing.js";
 export function makePad(element, { many, labels, maxBytes }) {
   const $ = (selector) => element.querySelector(selector);
   const stage = $(".stage"), marks = $(".marks"), image = $(".picture"), file = $(".file");
-  const sentWidth = many ? 1200 : 420; // pixels of a drawing as it is sent
+  const [sentWidth, margin] = many ? [1200, 0] : [280, 20]; // pixels of a drawing as it is sent
   const pen = many ? 0.014 : 0.06; // of the stage's width: a felt pen, near MNIST's strokes
 
   let picture = null; // a file that was chosen, instead of strokes
@@ -106,7 +106,7 @@ export function makePad(element, { many, labels, maxBytes }) {
     asking = true;
     const mine = ++generation;
     const late = setTimeout(() => { $(".busy").hidden = false; }, 250);
-    const result = await ask(picture || await drawing.toPng(sentWidth), many);
+    const result = await ask(picture || await drawing.toPng(sentWidth, margin), many);
     if (mine === generation) receive(result);
     clearTimeout(late);
     $(".busy").hidden = true;

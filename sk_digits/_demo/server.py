@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MAX_CONNECTIONS = 64  # each has a thread
+MAX_CONNECTIONS = 256  # each has a thread
+MAX_HEAD = 128_000  # bytes of a request before its body
 MAX_PICTURES = 4  # in memory at once: one is read, the others wait for their turn
 ARRIVAL_SECONDS = 20.0  # for a request to arrive, and then for its answer to be taken
 BUSY = "Other pictures are being read. Try again in a moment."
@@ -126,16 +127,24 @@ class _Server(ThreadingTCPServer):
 
 
 class _Input(socket.SocketIO):
-    """Bytes from a connection until a deadline, so that a slow sender cannot keep its thread."""
+    """Bytes from a connection, so many at most, and until a deadline.
+
+    So a sender can neither fill the memory nor keep a thread, whether it is fast or slow.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection, "r")
         self._connection = connection
+        self.n_left = MAX_HEAD
         self.deadline = time.monotonic() + ARRIVAL_SECONDS
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
+        if self.n_left <= 0:
+            raise OSError("more was sent than this server reads")
         self._connection.settimeout(max(self.deadline - time.monotonic(), 0.001))
-        return super().readinto(buffer)
+        n = super().readinto(buffer)
+        self.n_left -= n or 0
+        return n
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -179,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(503, BUSY)
         else:
             try:
+                self._input.n_left = int(length)
                 content = self.rfile.read(int(length))
                 if len(content) < int(length):  # whoever sent it is gone
                     return
@@ -215,10 +225,9 @@ class _Handler(BaseHTTPRequestHandler):
         # A connection that is closed with bytes unread is reset, and the answer may get lost.
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
-            self._input.deadline = time.monotonic() + 1
-            for _ in range(16):
-                if not self.rfile.read1(65_536):
-                    break
+            self._input.n_left, self._input.deadline = 1_000_000, time.monotonic() + 1
+            while self.rfile.read1():
+                pass
 
     def _answer(self, code: int, content: bytes, type_: str) -> None:
         self.connection.settimeout(ARRIVAL_SECONDS)

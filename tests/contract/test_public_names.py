@@ -30,8 +30,8 @@ def test_version_is_that_of_the_distribution():
 
 @pytest.mark.parametrize("module", ["sk_digits", "sk_digits.datasets", "sk_digits._cli"])
 def test_import_brings_no_torch(module):
-    """The package, its data and its --help come without torch, gradio, plots, files and ONNX."""
-    heavy = ("torch", "skorch", "gradio", "matplotlib", "skops", "onnx", "onnxruntime", "skl2onnx")
+    """The package, its data and its --help come without torch, plots, files and ONNX."""
+    heavy = ("torch", "skorch", "matplotlib", "skops", "onnx", "onnxruntime", "skl2onnx")
     code = f"import {module}, sys; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

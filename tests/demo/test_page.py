@@ -52,6 +52,13 @@ def test_drawn_digits_are_read(page, mnist_home):
 
 
 @pytest.mark.mnist
+def test_a_digit_may_touch_the_edges(page, mnist_home):
+    """A 3 that is larger than the drawing area is read all the same."""
+    page.draw("3", -0.45, -0.2, 1.6)
+    assert page.answer() == "3"
+
+
+@pytest.mark.mnist
 def test_a_photo_is_read(page, mnist_home, tmp_path):
     """A photo of a digit on paper is shown and answered as the digit."""
     photo(["2"]).save(tmp_path / "two.jpg")

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +26,7 @@ from support.demo_client import (
 from support.drawing_page import running_demo
 from support.slow_model import SlowModel
 
+from sk_digits import load_model
 from sk_digits._demo import picture_reader, server
 from sk_digits._demo.page import make_page
 from sk_digits._demo.picture_reader import PictureReader
@@ -43,7 +45,7 @@ def serving(reader):
     """Run a server in this process, with a reader of its own; return the server."""
     with server._Server("127.0.0.1", 0) as running:
         running.reader = reader
-        running.page = make_page(["0", "1"])
+        running.page = make_page(getattr(reader, "labels", ["0", "1"]))
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
@@ -60,6 +62,13 @@ class Gate:
     def read(self, content, *, many, asker):
         """Return how many bytes the picture has."""
         return json.dumps([len(content), many]).encode() if self.opened.wait(20) else None
+
+
+@pytest.fixture(scope="module")
+def address(model_file):
+    """Return the address of a server in this process, with a process that reads pictures."""
+    with PictureReader(partial(load_model, model_file)) as reader, serving(reader) as running:
+        yield running.url
 
 
 # ---------- who may ask

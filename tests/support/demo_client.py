@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,8 +97,11 @@ def crowded_page() -> bytes:
 
 def children(pid: int) -> set[int]:
     """Return the processes that a process has started. Linux only."""
-    text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return {int(child) for child in text.split()}
+    started = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            started.update(map(int, path.read_text().split()))
+    return started
 
 
 def is_running(pid: int) -> bool:
