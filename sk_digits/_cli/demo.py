@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,25 +34,21 @@ def demo(
 
     Without MODEL it offers to train a small one on --data first.
     """
-    from sk_digits._demo import LOOPBACK, import_gradio, make_demo, serve
+    from sk_digits._demo import LOOPBACK, serve
 
-    import_gradio()  # report a missing one before a training, not after it
     if model is None:
-        classifier = _train(data)
-    else:
-        from sk_digits import load_model
-
-        classifier = load_model(model)
+        _train(data)
+        model = OUT
 
     def ready(address: str) -> None:
         if host not in LOOPBACK:
-            say(f"warning: anyone who can reach {host} can use the page, which has no password")
+            say("warning: anyone who knows the address can use the page, unencrypted")
         typer.echo(f"Draw digits at {address} (Ctrl-C ends it)")
 
-    serve(make_demo(classifier), host=host, port=port, ready=ready)
+    serve(model, host=host, port=port, ready=ready)
 
 
-def _train(data: str) -> Any:
+def _train(data: str) -> None:
     """Train a small model and save it, if the user agrees."""
     if not _is_interactive():
         raise ValueError(
@@ -79,7 +75,6 @@ def _train(data: str) -> Any:
     )
     fit(pipeline, split)
     report_and_save(pipeline, split, OUT, seed=0, brief=True)
-    return pipeline
 
 
 def _is_interactive() -> bool:

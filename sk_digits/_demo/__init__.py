@@ -1,6 +1,9 @@
-"""The drawing page: `make_demo` builds it, `serve` shows it."""
+"""The drawing page of ``sk-digits demo``, with its own small server.
 
-from sk_digits._demo._page import import_gradio, make_demo
-from sk_digits._demo._server import LOOPBACK, serve
+Read `server` first, which serves the page's files (`page`, index.html) and passes pictures on to
+`picture_reader`, a process that reads them as `answers` says. In the browser, page.js comes first.
+"""
 
-__all__ = ["LOOPBACK", "import_gradio", "make_demo", "serve"]
+from sk_digits._demo.server import LOOPBACK, serve
+
+__all__ = ["LOOPBACK", "serve"]

@@ -1,15 +1,4 @@
-// One tab of the page: what the answer looks like. It goes on from drawing.js.
-
-const bars = labels.map((label) => {
-  const row = document.createElement("li");
-  for (const name of ["name", "track", "percent"]) {
-    row.append(Object.assign(document.createElement("span"), { className: name }));
-  }
-  row.children[0].textContent = label;
-  row.children[1].append(Object.assign(document.createElement("span"), { className: "fill" }));
-  $(".bars").append(row);
-  return row;
-});
+// The panel that shows an answer: the lines of a page, and the details of one digit.
 
 function percent(probability) {
   if (probability > 0.995 && probability < 1) return "> 99 %";
@@ -17,46 +6,71 @@ function percent(probability) {
   return `${Math.round(100 * probability)} %`;
 }
 
-let quiet = 0;
-function say(text) { // to screen readers, when the pen rests
-  clearTimeout(quiet);
-  quiet = setTimeout(() => { $(".status").textContent = text; }, 500);
+function make(tag, className, text = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
-function report(result) {
-  answer = result;
-  selected = 0;
-  if (many) page();
-  detail(answer ? answer.digits[0] : null);
-}
-
-function sentence(digit) {
-  const ranked = Object.entries(digit.probabilities).sort((a, b) => b[1] - a[1]);
-  if (digit.probability >= threshold) {
-    return [`It is a ${digit.label}`, `${percent(digit.probability)} probable`];
+export class AnswerPanel {
+  // `chosen(digit)` is called when a digit of a page is chosen.
+  constructor(element, { many, labels, chosen }) {
+    Object.assign(this, { element, many, labels, chosen });
+    this.$ = (selector) => element.querySelector(selector);
+    this.bars = labels.map((label) => {
+      const bar = make("li", "");
+      const track = make("span", "track");
+      track.append(make("span", "fill"));
+      bar.append(make("span", "name", label), track, make("span", "percent"));
+      return bar;
+    });
+    this.$(".bars").append(...this.bars);
+    this.$(".copy").addEventListener("click", () => this.copy());
   }
-  return ["Not sure", `Perhaps a ${ranked[0][0]} (${percent(ranked[0][1])}), ` +
-    `or a ${ranked[1][0]} (${percent(ranked[1][1])})`];
-}
 
-function detail(digit) {
-  const sure = digit && digit.probability >= threshold;
-  panel.dataset.state = digit ? (sure ? "sure" : "unsure") : "empty";
-  $(".digit").textContent = digit ? digit.label : "?";
-  const [headline, more] = digit ? sentence(digit)
-    : ["No answer yet", many ? "Write a few digits, or choose a picture of a page."
-      : "Draw a digit from 0 to 9, or choose a picture of one."];
-  $(".headline").textContent = headline;
-  $(".detail").textContent = more;
-  bars.forEach((row, i) => {
-    const probability = digit ? digit.probabilities[labels[i]] : 0;
-    row.classList.toggle("best", !!digit && labels[i] === digit.label);
-    row.querySelector(".fill").style.width = `${100 * probability}%`;
-    row.children[2].textContent = digit ? percent(probability) : "";
-  });
-  const context = $(".seen").getContext("2d");
-  context.clearRect(0, 0, 28, 28);
-  if (digit) {
+  // Show the digits of an answer, an empty list for a blank picture, or null for no answer yet.
+  show(digits) {
+    this.digits = digits;
+    if (this.many) this.showLines();
+    this.choose(digits && digits.length ? digits[0] : null);
+  }
+
+  choose(digit) {
+    this.digit = digit;
+    this.element.querySelectorAll(".lines button").forEach((button, i) => {
+      button.setAttribute("aria-pressed", String(this.digits[i] === digit));
+    });
+    const state = digit ? (digit.sure ? "sure" : "unsure") : (this.digits ? "blank" : "empty");
+    this.element.dataset.state = state;
+    const [headline, detail] = this.sentences(state);
+    this.$(".digit").textContent = digit ? digit.label : (state === "blank" ? "\u2013" : "?");
+    this.$(".headline").textContent = headline;
+    this.$(".detail").textContent = detail;
+    this.bars.forEach((bar, i) => {
+      const probability = digit ? digit.probabilities[this.labels[i]] : 0;
+      bar.classList.toggle("best", !!digit && this.labels[i] === digit.label);
+      bar.querySelector(".fill").style.width = `${100 * probability}%`;
+      bar.querySelector(".percent").textContent = digit ? percent(probability) : "";
+    });
+    this.showSeen(digit);
+    if (state === "blank" || (digit && !this.many)) this.say(`${headline}. ${detail}`);
+    this.chosen(digit);
+  }
+
+  sentences(state) {
+    const { digit, many } = this;
+    if (state === "empty") {
+      return ["No answer yet", many ? "Write a few digits, or choose a picture of a page."
+        : "Draw a digit from 0 to 9, or choose a picture of one."];
+    }
+    if (state === "blank") return ["Blank", "No digit stands out from the background."];
+    if (state === "sure") return [`It is a ${digit.label}`, `${percent(digit.probability)} probable`];
+    const [[first, p], [second, q]] = Object.entries(digit.probabilities).sort((a, b) => b[1] - a[1]);
+    return ["Not sure", `Perhaps a ${first} (${percent(p)}), or a ${second} (${percent(q)})`];
+  }
+
+  showSeen(digit) {
+    const context = this.$(".seen").getContext("2d");
+    context.clearRect(0, 0, 28, 28);
+    if (!digit) return;
     const pixels = context.createImageData(28, 28);
     [...atob(digit.seen)].forEach((character, i) => {
       pixels.data.fill(character.charCodeAt(0), 4 * i, 4 * i + 3);
@@ -64,66 +78,50 @@ function detail(digit) {
     });
     context.putImageData(pixels, 0, 0);
   }
-  if (digit && !many) say(`${headline}. ${more}.`);
-}
 
-function text() {
-  const lines = [];
-  for (const digit of answer.digits) {
-    lines[digit.line] = (lines[digit.line] || "") + digit.label;
-  }
-  return lines.filter(Boolean).join("\n");
-}
-
-function page() {
-  $(".page").hidden = !answer;
-  $(".lines").replaceChildren();
-  if (!answer) return;
-  const n = answer.digits.length, rows = new Map();
-  answer.digits.forEach((digit, i) => {
-    const button = document.createElement("button");
-    const sure = digit.probability >= threshold;
-    button.type = "button";
-    button.textContent = digit.label;
-    button.className = sure ? "" : "unsure";
-    button.setAttribute("aria-label",
-      `${digit.label}, ${sure ? "" : "not sure, "}${percent(digit.probability)}`);
-    button.addEventListener("click", () => choose(i));
-    if (!rows.has(digit.line)) {
-      const row = Object.assign(document.createElement("div"), { className: "line" });
-      rows.set(digit.line, row);
-      $(".lines").append(row);
+  showLines() {
+    const { digits } = this;
+    this.$(".page").hidden = !digits || !digits.length;
+    this.$(".lines").replaceChildren();
+    if (!digits || !digits.length) return;
+    const rows = new Map();
+    for (const digit of digits) {
+      const button = make("button", digit.sure ? "" : "unsure", digit.label);
+      button.type = "button";
+      button.setAttribute("aria-label",
+        `${digit.label}, ${digit.sure ? "" : "not sure, "}${percent(digit.probability)}`);
+      button.addEventListener("click", () => this.choose(digit));
+      if (!rows.has(digit.line)) rows.set(digit.line, make("div", "line"));
+      rows.get(digit.line).append(button);
     }
-    rows.get(digit.line).append(button);
-  });
-  const unsure = answer.digits.filter((digit) => digit.probability < threshold).length;
-  $(".page-head h2").textContent = `${n} digit${n > 1 ? "s" : ""} in ${rows.size} ` +
-    `line${rows.size > 1 ? "s" : ""}` + (unsure ? `, ${unsure} not sure` : "");
-  choose(0);
-  say(`${$(".page-head h2").textContent}: ${text().replaceAll("\n", "; ")}`);
-}
-
-function choose(i) {
-  selected = i;
-  element.querySelectorAll(".lines button").forEach((button, j) => {
-    button.setAttribute("aria-pressed", String(i === j));
-  });
-  detail(answer.digits[i]);
-  show();
-}
-
-$(".copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText(text());
-    $(".copy").textContent = "Copied";
-  } catch {
-    $(".copy").textContent = "Not allowed";
+    this.$(".lines").append(...rows.values());
+    const n = digits.length, unsure = digits.filter((digit) => !digit.sure).length;
+    const head = `${n} digit${n > 1 ? "s" : ""} in ${rows.size} line${rows.size > 1 ? "s" : ""}` +
+      (unsure ? `, ${unsure} not sure` : "");
+    this.$(".page-head h2").textContent = head;
+    this.say(`${head}: ${this.text().replaceAll("\n", "; ")}`);
   }
-  setTimeout(() => { $(".copy").textContent = "Copy text"; }, 1500);
-});
 
-// The size changes with the window and when the tab opens; the colours with the theme.
-new ResizeObserver(show).observe(stage);
-new MutationObserver(show).observe(document.body, { attributeFilter: ["class"] });
-report(null);
-show();
+  text() {
+    const lines = [];
+    for (const { line, label } of this.digits) lines[line] = (lines[line] || "") + label;
+    return lines.filter(Boolean).join("\n");
+  }
+
+  async copy() {
+    const button = this.$(".copy");
+    try {
+      await navigator.clipboard.writeText(this.text());
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed";
+    }
+    setTimeout(() => { button.textContent = "Copy text"; }, 1500);
+  }
+
+  // Tell screen readers, when the pen rests.
+  say(text) {
+    clearTimeout(this.quiet);
+    this.quiet = setTimeout(() => { this.$(".status").textContent = text; }, 500);
+  }
+}

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 NOT_SURE = 0.7
 
 
+class BlankPicture(ValueError):
+    """No digit stands out from the background of a picture."""
+
+
 class Guess(NamedTuple):
     """A label and its probability."""
 
@@ -49,18 +53,18 @@ def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> 
 
     Raises
     ------
-    ValueError
+    BlankPicture
         If there is none.
     """
     normalizer = DigitImageNormalizer(on_blank="zeros")
     if not many:
         rows = normalizer.transform([pixels])
         if not rows.any():
-            raise ValueError("no digit found that stands out from its ground")
+            raise BlankPicture("no digit found that stands out from its ground")
         return FoundDigits(file, pixels, [None], rows)
     segments = segment_digits(pixels)
     if not segments:
-        raise ValueError("no digits found that stand out from their ground")
+        raise BlankPicture("no digits found that stand out from their ground")
     return FoundDigits(
         file,
         pixels,

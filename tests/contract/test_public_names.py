@@ -71,7 +71,7 @@ def test_version_is_that_of_the_distribution():
 )
 def test_imports_are_light(module):
     """Importing the light modules imports none of the heavy libraries."""
-    heavy = ("torch", "skorch", "gradio", "matplotlib", "skops", "onnx", "onnxruntime", "skl2onnx")
+    heavy = ("torch", "skorch", "matplotlib", "skops", "onnx", "onnxruntime", "skl2onnx")
     code = f"import {module}, sys; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -48,7 +48,7 @@ CHROMIUM_OPTIONS = [
 
 
 def strokes_of(digit: str, n_points: int = 8) -> list[np.ndarray]:
-    """Give the smooth strokes of a digit."""
+    """Return the smooth strokes of a digit."""
     strokes = []
     for curve in CURVES[digit]:
         points = np.array([curve[0], *curve, curve[-1]])
@@ -81,15 +81,21 @@ def photo(text: list[str], size: int = 240) -> Image.Image:
 
 
 @contextmanager
-def running_demo(*arguments: str | Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run ``sk-digits demo`` on a free port; give its address and process."""
+def running_demo(
+    *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run ``sk-digits demo`` on a free port; return its address and process.
+
+    `env` is added to the environment.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "sk_digits", "demo", *map(str, arguments), "--port", "0"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | (env or {}),
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -206,7 +212,7 @@ class Page:
         return self.text(".error")
 
     def requested(self) -> set[str]:
-        """Give the addresses that the browser has asked since the page was opened."""
+        """Return the addresses that the browser has requested since the page was opened."""
         messages = [
             json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")
         ]

@@ -1,0 +1,119 @@
+"""What the page is told about a picture: `answer`; and by what model: `labels_of`."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sk_digits._images.image_files import read_image
+from sk_digits._reader.reading import (
+    NOT_SURE,
+    BlankPicture,
+    as_rgb,
+    find_digits,
+    read_digits,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+N_PIXELS = 28 * 28
+PREVIEW = 1200  # pixels of the longer side: as many as a screen shows of a picture
+
+_logger = logging.getLogger(__name__)
+
+
+def labels_of(model: Any) -> list[str]:
+    """Return the labels of a model's classes.
+
+    Raises
+    ------
+    ValueError
+        If it is not a fitted classifier of 28x28 images with `predict_proba`.
+    """
+    n_pixels = getattr(model, "n_features_in_", N_PIXELS)
+    if not hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
+        raise ValueError(
+            "The demo needs a fitted classifier with predict_proba, such as "
+            f"make_digit_pipeline().fit(X, y) returns; got {type(model).__name__}."
+        )
+    if n_pixels != N_PIXELS:
+        raise ValueError(
+            f"The demo shows a model images of 28x28 = {N_PIXELS} pixels; this one was trained "
+            f"on rows of {n_pixels}. Train it on load_digits_28 or fetch_mnist."
+        )
+    return [str(label) for label in model.classes_]
+
+
+def answer(content: bytes, model: Any, *, many: bool) -> dict[str, Any]:
+    """Return the digits in a picture as JSON values, or a sentence that says why there are none.
+
+    Parameters
+    ----------
+    content : bytes
+        An image file.
+    model : classifier
+        A fitted classifier of 28x28 images with `predict_proba`.
+    many : bool
+        Whether it is a page of digits.
+
+    Returns
+    -------
+    dict
+        With "error", a sentence for the user; or with
+
+        - "digits", none where nothing stands out from the background. Each has "label",
+          "probability", "sure" (whether the probability is at least 0.7: of unseen MNIST images 4 %
+          are below, and with them four of five errors), "probabilities" (by label), "line" and
+          "box" (top, left, bottom, right), both None for a single digit, and "seen", the 784 pixels
+          that the network sees, in base64;
+        - "size" of the picture, (height, width) in pixels;
+        - "preview", a data URL of the picture as it was read, because a browser does not know all
+          formats, nor turn them all upright.
+    """
+    try:
+        pixels = read_image(io.BytesIO(content))
+        try:
+            found = find_digits(pixels, many=many)
+        except BlankPicture:
+            digits = []
+        else:
+            digits = [
+                {
+                    "label": str(reading.guesses[0].label),
+                    "probability": reading.guesses[0].probability,
+                    "sure": reading.guesses[0].probability >= NOT_SURE,
+                    "probabilities": {str(g.label): g.probability for g in reading.guesses},
+                    "line": reading.line,
+                    "box": reading.box,
+                    "seen": base64.b64encode(np.asarray(row, np.uint8).tobytes()).decode(),
+                }
+                for reading, row in zip(read_digits(found, model), found.rows, strict=True)
+            ]
+        return {"digits": digits, "size": pixels.shape[:2], "preview": _preview(pixels)}
+    except ValueError as error:
+        return {"error": _as_sentence(error)}
+    except Exception:
+        # The page shows no stack trace; the terminal does.
+        _logger.exception("a picture could not be read")
+        return {"error": "Something went wrong. The terminal of sk-digits demo shows what."}
+
+
+def _as_sentence(error: ValueError) -> str:
+    """Return an error's message as a sentence for a visitor, who calls no function."""
+    text = " ".join(str(error).removeprefix("Image 0: ").split())
+    text = text.replace("the BytesIO given", "the picture").replace(" or raise max_pixels", "")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _preview(pixels: NDArray[Any]) -> str:
+    """Return a picture as a data URL, made smaller where it is large."""
+    image = as_rgb(pixels)
+    image.thumbnail((PREVIEW, PREVIEW))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
