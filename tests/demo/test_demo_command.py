@@ -112,7 +112,7 @@ def test_ctrl_c_ends_it(model_file, monkeypatch):
         threading.Thread(target=visit, args=(address,)).start()
 
     monkeypatch.setattr("typer.echo", lambda text, **_: echo(text))
-    monkeypatch.setattr("sk_digits._cli.app.say", answers.append)
+    monkeypatch.setattr(sys.modules["sk_digits._cli.app"], "say", answers.append)
     result = CliRunner().invoke(app, ["demo", str(model_file), "--port", "0"])
     assert result.exit_code == 130
     assert answers == [200, "stopped"]
