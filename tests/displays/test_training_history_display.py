@@ -144,7 +144,7 @@ def test_history_refuses_axes_that_are_not_one_per_panel(fitted):
 def test_history_of_another_estimator_is_refused(estimator):
     """Another fitted estimator is a TypeError, even if it has a loss curve."""
     estimator.fit(np.random.default_rng(0).random((40, 4)), np.arange(40) % 2)
-    with pytest.raises(TypeError, match=r"keeps no training history. Give a DigitANN"):
+    with pytest.raises(TypeError, match=r"keeps no training history. Pass a DigitANN"):
         TrainingHistoryDisplay.from_estimator(estimator)
 
 
