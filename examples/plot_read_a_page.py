@@ -69,7 +69,7 @@ for segment, answer in zip(segments, answers, strict=True):
 
 # %%
 # The numbers, line by line. The same from the command line is
-# ``sk-digits predict digits.skops page.jpg --many``.
+# ``sk-digits predict digits.safetensors page.jpg --many``.
 
 right = sum(read == written for read, written in zip(lines, NUMBERS, strict=False))
 print("\n".join(lines))

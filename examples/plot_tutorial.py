@@ -131,7 +131,7 @@ from tempfile import TemporaryDirectory
 from sk_digits import load_model, save_model
 
 with TemporaryDirectory() as folder:
-    path = Path(folder) / "digits.skops"
+    path = Path(folder) / "digits.safetensors"
     save_model(best, path)
     print(f"{path.stat().st_size / 1e6:.1f} MB")
     loaded = load_model(path)

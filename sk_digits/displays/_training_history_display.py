@@ -32,7 +32,7 @@ def _find_ann(estimator: Any) -> Any:
             return estimator
         else:
             raise TypeError(
-                f"{type(estimator).__name__} keeps no training history. Give a DigitANN, or a "
+                f"{type(estimator).__name__} keeps no training history. Pass a DigitANN, or a "
                 "pipeline or a search (with refit=True) that ends in one."
             )
 

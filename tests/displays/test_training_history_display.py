@@ -108,8 +108,8 @@ def test_history_of_a_pipeline_or_search_is_that_of_its_network(fitted):
     assert curves(TrainingHistoryDisplay.from_estimator(pipeline)) == curves(
         TrainingHistoryDisplay.from_estimator(pipeline[-1])
     )
-    search = GridSearchCV(pipeline, {"digitann__lr": [0.1]}, cv=2).fit(X, y)
-    nested = make_pipeline(PixelScaler(), GridSearchCV(DigitANN(**TINY), {"lr": [0.1]}, cv=2))
+    search = GridSearchCV(pipeline, {"digitann__lr": [0.02]}, cv=2).fit(X, y)
+    nested = make_pipeline(PixelScaler(), GridSearchCV(DigitANN(**TINY), {"lr": [0.02]}, cv=2))
     for estimator in (search, nested.fit(X, y)):
         steps = curves(TrainingHistoryDisplay.from_estimator(estimator))["Step size"]
         assert max(steps) > 0.01
@@ -144,7 +144,7 @@ def test_history_refuses_axes_that_are_not_one_per_panel(fitted):
 def test_history_of_another_estimator_is_refused(estimator):
     """Another fitted estimator is a TypeError, even if it has a loss curve."""
     estimator.fit(np.random.default_rng(0).random((40, 4)), np.arange(40) % 2)
-    with pytest.raises(TypeError, match=r"keeps no training history. Give a DigitANN"):
+    with pytest.raises(TypeError, match=r"keeps no training history. Pass a DigitANN"):
         TrainingHistoryDisplay.from_estimator(estimator)
 
 

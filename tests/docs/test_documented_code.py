@@ -61,7 +61,7 @@ def test_readme_reads_own_digits(drawn_pipeline, tmp_path, monkeypatch):
     names = {"pipeline": pipeline}
     exec(read, names)
     assert names["reader"].predict(["three.jpg", "seven.png"]).tolist() == [3, 7]
-    assert load_model("reader.skops").predict(["seven.png"]) == 7
+    assert load_model("reader.safetensors").predict(["seven.png"]) == 7
 
 
 def test_readme_searches_and_cross_validates(mnist_home, capsys):
@@ -147,8 +147,8 @@ def test_weights_go_to_plain_torch_and_come_back(tmp_path):
     exec(come_back, names)
     np.testing.assert_allclose(pipeline.decision_function(X), trained, rtol=1e-4, atol=1e-4)
     assert pipeline.score(X, y) > 0.5
-    save_model(pipeline, tmp_path / "model.skops")
-    loaded = load_model(tmp_path / "model.skops")
+    save_model(pipeline, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))
 
 
@@ -157,7 +157,7 @@ def test_onnx(drawn_pipeline, tmp_path, monkeypatch):
     export, use, convert = blocks("docs/onnx.md")
     pipeline, X, _ = drawn_pipeline
     monkeypatch.chdir(tmp_path)
-    save_model(pipeline, "digits.skops")
+    save_model(pipeline, "digits.safetensors")
     rows = X.astype(np.uint8)
     names = {"rows": rows, "pipeline": pipeline, "X": rows}
     exec(export + use, names)
