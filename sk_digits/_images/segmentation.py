@@ -1,7 +1,8 @@
-"""A page of digits, cut into single ones: `segment_digits`."""
+"""`segment_digits`: a page of digits, cut into single ones."""
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -9,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sk_digits._images.brightness import View
-from sk_digits._images.ink import Box, Ink, Mask, find_ink
-from sk_digits._images.pictures import as_picture
+from sk_digits._images.grey_conversion import GreyConversion
+from sk_digits._images.image_files import MAX_PIXELS
+from sk_digits._images.ink import Box, Ink, find_ink
+from sk_digits._images.picture import as_picture
 
-OVERVIEW = 1600  # pixels on the longer side in which writing is looked for
-WINDOW = 0.15  # of the longer side: wider than any stroke on a page
-LEAST = 8  # pixels: less high writing cannot be read
-SHARPEST = 2.5  # pixels that a sharp outline takes
+OVERVIEW_PX = 1600  # longer side of the page in which writing is looked for
+WINDOW = 0.15  # of the longer side of the page; no stroke is as wide
+MIN_HEIGHT_PX = 8  # of writing that can be read
 # All in heights of the writing:
-SMALL = 0.4  # less high marks are no digits
-PIECE = 0.65  # less high marks may be pieces of digits
-SPECK = 0.12
-TOUCH = 0.1  # gap over which a piece belongs to a digit
-WIDE = 1.3  # wider marks are looked at for two digits that touch
+MIN_DIGIT = 0.4  # height or width of a digit; smaller groups of strokes are specks
+MAX_PIECE = 0.65  # height of a stroke that may be a piece of a digit
+MAX_SPECK = 0.12  # height or width
+MAX_GAP = 0.1  # between a digit and its piece
+MAX_WIDTH = 1.3  # of one digit; wider strokes may be two digits that touch
 
 
 class DigitSegment(NamedTuple):
@@ -36,7 +37,7 @@ class DigitSegment(NamedTuple):
     line : int
         Which line of text it is on, from 0.
     image : ndarray of shape (height, width)
-        The digit alone, uint8, light ink on dark, with a margin. It is shrunk with the page where
+        The digit alone, uint8, light ink on dark, with a margin. It is shrunk with the page if
         that is larger than 1600 pixels.
     """
 
@@ -46,31 +47,31 @@ class DigitSegment(NamedTuple):
 
 
 def _measure_height(ink: Ink) -> float:
-    """Give the height of the strokes that have the middle of all ink; specks do not count."""
+    """Return the median height of strokes, weighted by area so that specks hardly count."""
     heights = np.array([bottom - top for top, _, bottom, _ in ink.boxes], dtype=np.float64)
     order = np.argsort(heights)
     share = np.cumsum(ink.areas[order]) / ink.areas.sum()
     return float(heights[order][np.searchsorted(share, 0.5)])
 
 
-def _find_valley(mask: Mask, height: float) -> int | None:
-    """Give the column where two digits touch; None where the mask is one digit."""
+def _find_valley(mask: NDArray[np.bool_], height: float) -> int | None:
+    """Return the column where two digits touch; None if the mask is one digit."""
     width = mask.shape[1]
     edge = int(0.4 * height)
-    if width <= max(WIDE * max(height, 0.9 * mask.shape[0]), 2 * edge + 1):
+    if width <= max(MAX_WIDTH * max(height, 0.9 * mask.shape[0]), 2 * edge + 1):
         return None
-    # From the uppermost ink to the lowest, as a 0's flanks have more ink than its middle.
+    # From the top of the ink to its bottom: the middle of a 0 has less ink than its flanks.
     extent = mask.shape[0] - mask.argmax(axis=0) - mask[::-1].argmax(axis=0)
     smooth = ndimage.uniform_filter1d(extent.astype(np.float64), max(1, int(0.05 * height)))
     cut = int(smooth[edge:-edge].argmin()) + edge
     sides = [mask[:, :cut], mask[:, cut:]]
-    tall = all(np.ptp(np.flatnonzero(side.any(axis=1))) > PIECE * height for side in sides)
+    tall = all(np.ptp(np.flatnonzero(side.any(axis=1))) > MAX_PIECE * height for side in sides)
     peaks = min(smooth[:cut].max(), smooth[cut:].max())
     return cut if tall and smooth[cut] < 0.6 * peaks else None
 
 
 def _split_touching(ink: Ink, height: float) -> Ink:
-    """Cut strokes that are several digits wide, at their valleys."""
+    """Return the ink with strokes that are several digits wide cut at their valleys."""
     labels, boxes, areas = ink.labels.copy(), list(ink.boxes), list(ink.areas)
     i = 0
     while i < len(boxes):
@@ -98,35 +99,35 @@ def _split_touching(ink: Ink, height: float) -> Ink:
 
 
 def _overlap(a: Box, b: Box, axis: int) -> float:
-    """Give how much two boxes share along an axis, negative for a gap."""
+    """Return by how much two boxes overlap along an axis; negative for a gap."""
     return min(a[axis + 2], b[axis + 2]) - max(a[axis], b[axis])
 
 
 def _belong(ink: Ink, a: list[int], b: list[int], height: float) -> bool:
-    """Tell whether two groups of strokes are pieces of one digit."""
+    """Return whether two groups of strokes are pieces of one digit."""
     box, other = ink.join(a), ink.join(b)
     across, down = _overlap(box, other, 1), _overlap(box, other, 0)
     whole = ink.join(a + b)
     if down < -0.35 * height or whole[2] - whole[0] > 1.5 * height:
         return False
     smaller = min(box[2] - box[0], other[2] - other[0])
-    if smaller >= PIECE * height and down > 0.5 * smaller:
+    if smaller >= MAX_PIECE * height and down > 0.5 * smaller:
         return False  # two digits side by side, one of which leans over the other
     narrower = min(box[3] - box[1], other[3] - other[1])
     if across > 0.5 * narrower:
         return True
-    near = np.hypot(min(across, 0), min(down, 0)) <= TOUCH * height
-    fits = whole[3] - whole[1] <= WIDE * height
-    return bool(near and fits and smaller < PIECE * height)
+    near = np.hypot(min(across, 0), min(down, 0)) <= MAX_GAP * height
+    fits = whole[3] - whole[1] <= MAX_WIDTH * height
+    return bool(near and fits and smaller < MAX_PIECE * height)
 
 
 def _group_strokes(ink: Ink, height: float) -> list[list[int]]:
-    """Join strokes into digits and leave out specks."""
+    """Return the groups of strokes that are digits, without specks."""
     sizes = [max(bottom - top, right - left) for top, left, bottom, right in ink.boxes]
     large_first = sorted(range(len(sizes)), key=lambda i: -ink.areas[i])
     groups: list[list[int]] = []
     for i in large_first:
-        if sizes[i] < SPECK * height:
+        if sizes[i] < MAX_SPECK * height:
             continue
         near = [group for group in groups if _belong(ink, group, [i], height)]
         if near:
@@ -138,15 +139,15 @@ def _group_strokes(ink: Ink, height: float) -> list[list[int]]:
     tall = []
     for group in groups:
         top, left, bottom, right = ink.join(group)
-        if max(bottom - top, right - left) > SMALL * height and ink.is_sharp(group, SHARPEST):
+        if max(bottom - top, right - left) > MIN_DIGIT * height and ink.is_sharp(group):
             tall.append(group)
     return tall
 
 
 def _order_in_lines(boxes: list[Box]) -> list[list[int]]:
-    """Put boxes into lines, from top to bottom, and each line from left to right.
+    """Return the lines of boxes from top to bottom, each from left to right.
 
-    From left to right, a digit continues the line whose last digit is beside it: a line may slant.
+    Each box continues the line whose last box is beside it, so that a line may slant.
     """
     lines: list[list[int]] = []
     for i in sorted(range(len(boxes)), key=lambda i: boxes[i][1]):
@@ -172,35 +173,35 @@ def _check_max_pixels(max_pixels: Any) -> None:
 
 
 def segment_digits(
-    image: Any, *, ink: str = "auto", max_pixels: int = 40_000_000
+    image: Any, *, ink: str = "auto", max_pixels: int = MAX_PIXELS
 ) -> list[DigitSegment]:
-    """Cut a page into its digits, in reading order.
+    """Return the digits of a page in reading order.
 
-    Writing is found as :class:`DigitImageNormalizer` finds it, ruled lines, specks and the page's
-    edges left out. Strokes above each other or nearly touching are joined into one digit; a wide
-    mark is cut in two where a valley shows that two digits touch. All writing is taken for digits,
-    of about one height.
+    Writing is found as :class:`DigitImageNormalizer` finds it, without ruled lines, specks and the
+    edges of the page. Strokes above each other or nearly touching are joined into one digit. A
+    wide stroke is cut where its outline narrows, as two digits that touch do. All writing is taken
+    for digits of about the same height.
 
     Parameters
     ----------
     image : array of shape (height, width[, 1, 3 or 4]), PIL.Image.Image, str, path-like or bytes
         The page.
     ink : {"auto", "dark", "light"}, default="auto"
-        Whether the writing is darker or lighter than its ground; "auto" finds out.
+        Whether the writing is darker or lighter than its ground; "auto" finds out for the page.
     max_pixels : int, default=40_000_000
-        Largest width times height of the page; it guards the memory against hostile files.
+        Largest width times height of the page. It protects the memory from hostile files.
 
     Returns
     -------
     list of DigitSegment
-        Line by line from the top, each from left to right; empty where nothing is written.
+        Line by line from the top, each from left to right; empty if nothing is written.
 
     Raises
     ------
     ImageFileError
-        If a file is no image, broken or too large.
+        If a file is not an image, is broken or too large.
     ValueError
-        If `ink` is unknown or an array is not an image.
+        If `ink` or `max_pixels` is invalid, or an array is not an image.
     OSError
         If a file cannot be opened.
 
@@ -218,10 +219,10 @@ def segment_digits(
     _check_max_pixels(max_pixels)
     picture = as_picture(image, max_pixels)
     shape = picture.pixels.shape[:2]
-    factor = -(-max(shape) // OVERVIEW)
-    page = View.of(picture, factor, ink).see(picture, factor)
+    factor = math.ceil(max(shape) / OVERVIEW_PX)
+    page = GreyConversion.choose(picture, factor, ink).convert(picture, factor)
     found = find_ink(page, max(WINDOW * max(page.shape), 20))
-    if not found.boxes or (height := _measure_height(found)) < LEAST:
+    if not found.boxes or (height := _measure_height(found)) < MIN_HEIGHT_PX:
         return []
     found = _split_touching(found, height)
     groups = _group_strokes(found, height)
