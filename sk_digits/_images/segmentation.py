@@ -39,6 +39,23 @@ class DigitSegment(NamedTuple):
     image : ndarray of shape (height, width)
         The digit alone, uint8, light ink on dark, with a margin. It is shrunk with the page if
         that is larger than 1600 pixels.
+
+    See Also
+    --------
+    segment_digits : Finds the digits of a page.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_digits import segment_digits
+    >>> page = np.full((200, 300), 230, dtype=np.uint8)
+    >>> page[50:110, 60:68] = 30
+    >>> [digit] = segment_digits(page)
+    >>> digit.line, digit.box
+    (0, (50, 60, 110, 68))
+    >>> top, left, bottom, right = digit.box
+    >>> int(page[top:bottom, left:right].max())  # nothing but ink
+    30
     """
 
     box: tuple[int, int, int, int]
