@@ -13,6 +13,7 @@ from scipy import ndimage
 from sk_digits._images.grey_conversion import GreyConversion
 from sk_digits._images.image_files import MAX_PIXELS
 from sk_digits._images.ink import Box, Ink, find_ink
+from sk_digits._images.mnist_frame import frame
 from sk_digits._images.picture import as_picture
 
 OVERVIEW_PX = 1600  # longer side of the page in which writing is looked for
@@ -36,9 +37,9 @@ class DigitSegment(NamedTuple):
         data says.
     line : int
         Which line of text it is on, from 0.
-    image : ndarray of shape (height, width)
-        The digit alone, uint8, light ink on dark, with a margin. It is shrunk with the page if
-        that is larger than 1600 pixels.
+    image : ndarray of shape (28, 28)
+        The digit alone, in MNIST's form: uint8, from 0, background, to 255, ink.
+        :class:`DigitImageNormalizer` returns it unchanged, as ``image.ravel()``.
 
     See Also
     --------
@@ -53,9 +54,8 @@ class DigitSegment(NamedTuple):
     >>> [digit] = segment_digits(page)
     >>> digit.line, digit.box
     (0, (50, 60, 110, 68))
-    >>> top, left, bottom, right = digit.box
-    >>> int(page[top:bottom, left:right].max())  # nothing but ink
-    30
+    >>> digit.image.shape, digit.image.dtype, int(digit.image.max())
+    ((28, 28), dtype('uint8'), 255)
     """
 
     box: tuple[int, int, int, int]
@@ -247,9 +247,7 @@ def segment_digits(
     segments = []
     for number, line in enumerate(_order_in_lines(boxes)):
         for i in line:
-            strokes = np.pad(found.draw(groups[i]), int(0.25 * height) + 1)
-            pixels = np.rint(strokes * (255 / strokes.max())).astype(np.uint8)
             top, left, bottom, right = (edge * factor for edge in boxes[i])
             box = (top, left, min(bottom, shape[0]), min(right, shape[1]))
-            segments.append(DigitSegment(box, number, pixels))
+            segments.append(DigitSegment(box, number, frame(found.draw(groups[i]))))
     return segments
