@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sk_digits._all_or_nothing import AtomicParams
 from sk_digits._images.grey_conversion import GreyConversion
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
-from sk_digits._images.ink import SHARP_PX, Box, Ink, find_ink
+from sk_digits._images.ink import SHARP_PX, Ink, find_ink
 from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
 from sk_digits._images.picture import Picture, as_picture
 from sk_digits._validation import as_readable, naming
@@ -35,27 +35,22 @@ MIN_DIGIT_PX = 5  # longer side of a digit in the overview
 MAX_GAP = 0.35  # between a digit's main stroke and its others, in longer sides of the main stroke
 
 
-def _gap(box: Box, other: Box) -> float:
-    """Return the distance between two boxes in pixels."""
-    down = max(box[0] - other[2], other[0] - box[2], 0)
-    across = max(box[1] - other[3], other[1] - box[3], 0)
-    return float(np.hypot(down, across))
-
-
 def _choose_digit(ink: Ink) -> list[int]:
     """Return the indices of the strokes that make up the one digit of a picture."""
     height, width = ink.depth.shape
-    edges = np.array(ink.boxes)
-    sizes = (edges[:, 2:] - edges[:, :2]).max(axis=1)
-    rows = (edges[:, 2] - edges[:, 0]) * ((edges[:, 1] == 0) | (edges[:, 3] == width))
-    columns = (edges[:, 3] - edges[:, 1]) * ((edges[:, 0] == 0) | (edges[:, 2] == height))
+    top, left, bottom, right = ink.boxes.T
+    sizes = np.maximum(bottom - top, right - left)
+    rows = (bottom - top) * ((left == 0) | (right == width))
+    columns = (right - left) * ((top == 0) | (bottom == height))
     # What lies along a border may be a shadow or another page.
     along_border = np.maximum(rows, columns) / sizes
     main = int(np.argmax(ink.areas * np.maximum(0.05, 1 - along_border)))
-    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(edges) + 1))
+    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(sizes) + 1))
     # A small piece, unlike the bar of a 5, belongs to the digit only if it is close.
     reach = np.where(ink.areas > 0.06 * ink.areas[main], 1.0, 0.3) * MAX_GAP * sizes[main]
-    gaps = np.array([_gap(ink.boxes[main], box) for box in ink.boxes])
+    down = np.maximum(top - bottom[main], top[main] - bottom)
+    across = np.maximum(left - right[main], left[main] - right)
+    gaps = np.hypot(np.maximum(down, 0), np.maximum(across, 0))
     chosen = (gaps <= reach) & (along_border == 0) & (levels > 0.6 * levels[main])
     chosen[main] = True
     return [int(i) for i in np.flatnonzero(chosen)]
@@ -100,7 +95,7 @@ def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     overview = conversion.convert(picture, factor)
     longer = max(overview.shape)
     found = find_ink(overview, longer * (0.25 if longer > 100 else 0.5))
-    if not found.boxes or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
         return None
     top, left, bottom, right = (edge * factor for edge in found.join(chosen))
     size = max(bottom - top, right - left)
@@ -110,7 +105,7 @@ def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     # A close look measures the paper around the digit and sees a sharp outline.
     detail = conversion.convert(picture._replace(pixels=pixels[near]), factor)
     found = find_ink(detail, 0.6 * size / factor)
-    if not found.boxes or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
         return None
     return frame(found.draw(chosen))
 

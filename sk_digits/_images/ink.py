@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold, threshold_otsu
-from skimage.measure import label, regionprops
 from skimage.transform import resize
 
 from sk_digits._images.picture import shrink
 from sk_digits._images.ruled_lines import find_ruled_lines
+from sk_digits._images.strokes import find_strokes
 
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-open
 
@@ -41,8 +41,8 @@ class Ink(NamedTuple):
         Standard deviation of `depth` on blank paper.
     labels : ndarray of shape (height, width)
         0 for paper, i + 1 for the stroke of index i.
-    boxes : list of tuple
-        Bounding box of each stroke.
+    boxes : ndarray of shape (n_strokes, 4)
+        Bounding box of each stroke: top, left, bottom, right; half-open.
     areas : ndarray of shape (n_strokes,)
         Number of pixels of each stroke.
     """
@@ -50,12 +50,12 @@ class Ink(NamedTuple):
     depth: NDArray[np.float32]
     noise: float
     labels: NDArray[np.intp]
-    boxes: list[Box]
+    boxes: NDArray[np.intp]
     areas: NDArray[np.float64]
 
     def join(self, chosen: list[int]) -> Box:
         """Return the box around the chosen strokes."""
-        edges = np.array([self.boxes[i] for i in chosen])
+        edges = self.boxes[chosen]
         (top, left), (bottom, right) = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
         return int(top), int(left), int(bottom), int(right)
 
@@ -121,30 +121,21 @@ def _measure_depth(
     return np.clip(depth, 0, 1).astype(np.float32), noise
 
 
-def _find_strokes(
-    mask: NDArray[np.bool_],
-) -> tuple[NDArray[np.intp], list[Box], NDArray[np.float64]]:
-    """Return the labels, boxes and areas of the connected components of a mask."""
-    labels = label(mask, connectivity=2)
-    regions = regionprops(labels)
-    boxes = [region.bbox for region in regions]
-    return labels, boxes, np.array([region.area for region in regions], dtype=np.float64)
-
-
-def _is_page_edge(labels: NDArray[np.intp], number: int, box: Box) -> bool:
-    """Return whether a stroke lies along a border, as the edge of a page or its shadow does."""
+def _are_page_edges(labels: NDArray[np.intp], boxes: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether strokes lie along a border, as the edge of a page or its shadow does."""
     height, width = labels.shape
-    top, left, bottom, right = box
-    sides = {
-        "top": (top == 0, bottom <= MAX_EDGE_WIDTH * height, labels[0]),
-        "bottom": (bottom == height, top >= (1 - MAX_EDGE_WIDTH) * height, labels[-1]),
-        "left": (left == 0, right <= MAX_EDGE_WIDTH * width, labels[:, 0]),
-        "right": (right == width, left >= (1 - MAX_EDGE_WIDTH) * width, labels[:, -1]),
-    }
-    for touches, within, side in sides.values():
-        if touches and (within or (side == number).mean() > 0.5):
-            return True
-    return sum(touches for touches, _, _ in sides.values()) > 2
+    top, left, bottom, right = boxes.T
+    sides = [
+        (top == 0, bottom <= MAX_EDGE_WIDTH * height, labels[0]),
+        (bottom == height, top >= (1 - MAX_EDGE_WIDTH) * height, labels[-1]),
+        (left == 0, right <= MAX_EDGE_WIDTH * width, labels[:, 0]),
+        (right == width, left >= (1 - MAX_EDGE_WIDTH) * width, labels[:, -1]),
+    ]
+    edges = np.sum([touches for touches, _, _ in sides], axis=0) > 2
+    for touches, within, side in sides:
+        share = np.bincount(side, minlength=len(top) + 1)[1:] / len(side)
+        edges |= touches & (within | (share > 0.5))
+    return edges
 
 
 def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -153,7 +144,7 @@ def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[
     mask = mask & ~lines
     if not lines.any() or not mask.any():
         return mask
-    labels, boxes, _ = _find_strokes(mask)
+    labels, boxes, _ = find_strokes(mask)
     beside = ndimage.binary_dilation(lines, np.ones((3, 3)), iterations=2)
     remnants = ndimage.mean(beside, labels, np.arange(len(boxes) + 1)) > 0.7
     remnants[0] = False
@@ -188,14 +179,12 @@ def find_ink(brightness: NDArray[np.float32], window: float) -> Ink:
         mask = apply_hysteresis_threshold(depth, max(floor, 0.7 * threshold), threshold)
         # Lines are usually fainter than ink, and are whole only if faint marks count too.
         mask = _remove_lines(mask, depth > max(floor, 0.4 * threshold))
-        labels, boxes, areas = _find_strokes(mask)
-        edges = [_is_page_edge(labels, i + 1, box) for i, box in enumerate(boxes)]
-        keep = ~np.array(edges, dtype=np.bool_)
+        labels, boxes, areas = find_strokes(mask)
+        keep = ~_are_page_edges(labels, boxes)
         if keep.any():
             keep &= areas >= MAX_SPECK_AREA * areas[keep].max()
             number = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)])
-            kept = [box for box, stays in zip(boxes, keep, strict=True) if stays]
-            return Ink(depth, noise, number[labels], kept, areas[keep])
+            return Ink(depth, noise, number[labels], boxes[keep], areas[keep])
         # Only the edges of a page or lines stood out; writing may be fainter.
         marks = marks[marks < threshold]
-    return Ink(depth, noise, np.zeros(depth.shape, np.intp), [], np.zeros(0))
+    return Ink(depth, noise, np.zeros(depth.shape, np.intp), np.zeros((0, 4), np.intp), np.zeros(0))

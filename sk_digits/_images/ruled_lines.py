@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label, regionprops
+
+from sk_digits._images.strokes import find_strokes
 
 SLOPES = np.linspace(-0.08, 0.08, 33)  # a page is photographed at least this straight
 MIN_COVER = 0.7  # of the picture's width, by a line and the strokes that cross it
@@ -81,9 +82,10 @@ def find_ruled_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if not lines.any():
         return lines
     rest = mask & ~lines
-    sizes = [max(region.image.shape) for region in regionprops(label(rest, connectivity=2))]
+    boxes = find_strokes(rest)[1]
+    longest = int((boxes[:, 2:] - boxes[:, :2]).max(initial=0))
     # A stroke of a digit that fills its picture also runs from border to border.
-    longer = min(mask.shape) > MIN_LENGTH * max(sizes, default=0)
+    longer = min(mask.shape) > MIN_LENGTH * longest
     widths = np.minimum(_run_lengths(mask), _run_lengths(mask.T).T)
     thinner = rest.any() and np.median(widths[lines]) < MAX_THIN_WIDTH * np.median(widths[rest])
     return lines if longer or thinner else np.zeros_like(lines)
