@@ -1,8 +1,8 @@
-"""Accuracy on pictures of digits: ours beside two recipes that are widely copied.
+"""Measure accuracy on pictures of digits, beside two widely copied recipes, and the time taken.
 
-Held-out MNIST digits are put on synthetic paper, on a ladder of rungs of rising difficulty, and on
-pages with several lines; see `_synthetic_paper.py`. One model reads what each preparation makes of
-the same pictures. Nothing was chosen by these figures: the digits are the last 2,000 of the 12,000.
+Held-out MNIST digits are put on synthetic paper, on rungs of rising difficulty, and on pages with
+several lines; see `tests/support/synthetic_paper.py`. One model reads what each preparation makes
+of the same pictures. Nothing was chosen by these figures: the digits are the last 2,000 of 12,000.
 
     python benchmarks/bench_images.py --json images.json --plot images.png
 """
@@ -10,7 +10,9 @@ the same pictures. Nothing was chosen by these figures: the digits are the last 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import platform
 import sys
 import time
@@ -39,21 +41,21 @@ MEGAPIXELS = {"0.1 Mpx": (300, 400), "1 Mpx": (900, 1200), "12 Mpx": (3000, 4000
 
 
 def as_grey(picture: Bytes) -> Bytes:
-    """Turn a picture into grey, a transparent one on white paper."""
+    """Return a picture in grey; a transparent one on white paper."""
     image = Image.fromarray(picture).convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
     return np.asarray(Image.alpha_composite(white, image).convert("L"))
 
 
 def resize_only(picture: Bytes) -> Bytes:
-    """Resize to 28x28, and invert a bright picture."""
+    """Return a picture resized to 28x28, and inverted if it is bright."""
     small = Image.fromarray(as_grey(picture)).resize((28, 28), Image.Resampling.BILINEAR)
     image = np.asarray(small)
     return 255 - image if image.mean() > 127 else image
 
 
 def resize_then_otsu(picture: Bytes) -> Bytes:
-    """Resize to 28x28, invert a bright picture, and put Otsu's threshold on it."""
+    """Return a picture resized to 28x28, inverted if it is bright, with Otsu's threshold."""
     image = resize_only(picture)
     if image.min() == image.max():
         return image
@@ -61,7 +63,7 @@ def resize_then_otsu(picture: Bytes) -> Bytes:
 
 
 def normalize(picture: Bytes) -> Bytes:
-    """Prepare a picture as sk-digits does."""
+    """Return a picture as sk-digits prepares it."""
     return DigitImageNormalizer(on_blank="zeros").transform([picture]).reshape(28, 28)
 
 
@@ -73,7 +75,7 @@ PREPARATIONS: dict[str, Callable[[Bytes], Bytes]] = {
 
 
 class Answer(NamedTuple):
-    """A picture, what the network saw of it, its answer and the truth."""
+    """A picture, what the network saw of it, its answer, and the right one."""
 
     picture: Bytes
     seen: Bytes
@@ -82,7 +84,7 @@ class Answer(NamedTuple):
 
 
 def get_model(file: Path | None) -> Pipeline:
-    """Load a trained pipeline, or train the recipe."""
+    """Return the trained pipeline in a file, or train the recipe."""
     if file is not None:
         return load_model(file)
     X, y = fetch_mnist(return_X_y=True)
@@ -92,7 +94,7 @@ def get_model(file: Path | None) -> Pipeline:
 def score_rung(
     name: str, model: Pipeline, images: Bytes, labels: NDArray[np.int64], n: int
 ) -> tuple[dict[str, float], list[Answer]]:
-    """Score the preparations, and the digits as they were, on one rung."""
+    """Return the accuracy of the preparations, and on the digits as they were, on one rung."""
     rng = np.random.default_rng(list(LADDER).index(name))
     chosen = rng.permutation(len(images))[:n]
     pictures = [photograph(images[i], LADDER[name], rng) for i in chosen]
@@ -106,23 +108,22 @@ def score_rung(
 
 
 def flat(images: Bytes) -> Bytes:
-    """Give images as rows."""
+    """Return images as rows of pixels."""
     return images.reshape(len(images), -1)
 
 
 def score_pages(
     model: Pipeline, images: Bytes, labels: NDArray[np.int64], n: int
 ) -> dict[str, float]:
-    """Read pages; a line is right if all of its digits are, and none is missing or added."""
+    """Return how pages are read. A line is exact if no digit is wrong, missing or added."""
     rng = np.random.default_rng(99)
-    normalizer = DigitImageNormalizer(on_blank="zeros")
     lines = exact = digits = right = 0
     for _ in range(n):
         page = write_page(images, labels, rng, PAPER)
         found = segment_digits(page.image)
         read: dict[int, list[int]] = {}
         if found:
-            said = model.predict(normalizer.transform([digit.image for digit in found]))
+            said = model.predict(flat(np.array([digit.image for digit in found])))
             for digit, label in zip(found, said.tolist(), strict=True):
                 read.setdefault(digit.line, []).append(label)
         for number, line in enumerate(page.lines):
@@ -135,7 +136,7 @@ def score_pages(
 
 
 def time_sizes(image: Bytes) -> dict[str, float]:
-    """Give milliseconds for one picture of each size, the median of five."""
+    """Return milliseconds for one picture of each size, the median of five."""
     milliseconds = {}
     for name, shape in MEGAPIXELS.items():
         rng = np.random.default_rng(0)
@@ -152,8 +153,37 @@ def time_sizes(image: Bytes) -> dict[str, float]:
     return milliseconds
 
 
+def draw_marks(side: int, n: int) -> Bytes:
+    """Return a square page with `n` upright strokes."""
+    page = np.full((side, side), 255, np.uint8)
+    pitch, height = side // math.isqrt(n), side // math.isqrt(n) * 6 // 10
+    places = itertools.product(range(5, side - height, pitch), range(5, side - 9, pitch))
+    for top, left in itertools.islice(places, n):
+        page[top : top + height, left : left + 4] = 0
+    return page
+
+
+def time_growth() -> dict[str, list[tuple[float, float]]]:
+    """Return milliseconds for pages, the median of three, by size and by number of strokes."""
+    pages = {
+        "megapixels": [(side**2 / 1e6, draw_marks(side, 36)) for side in (800, 1600, 3200, 6320)],
+        "strokes": [(n, draw_marks(1600, n)) for n in (300, 1200, 4800)],
+    }
+    growth: dict[str, list[tuple[float, float]]] = {}
+    for what, sizes in pages.items():
+        growth[what] = []
+        for size, page in sizes:
+            took = []
+            for _ in range(3):
+                start = time.perf_counter()
+                segment_digits(page)
+                took.append(1000 * (time.perf_counter() - start))
+            growth[what].append((size, float(np.median(took))))
+    return growth
+
+
 def on_chequers(picture: Bytes) -> Bytes:
-    """Show a transparent picture on a chequered ground, as drawing programs do."""
+    """Return a transparent picture on a chequered ground, as drawing programs show it."""
     if picture.shape[2] == 3:
         return picture
     y, x = np.indices(picture.shape[:2]) * 10 // max(picture.shape)
@@ -163,7 +193,7 @@ def on_chequers(picture: Bytes) -> Bytes:
 
 
 def plot(answers: dict[str, list[Answer]], file: Path) -> None:
-    """Draw a contact sheet: for each rung pictures, what the network sees, and what it says."""
+    """Draw for each rung some pictures, what the network sees, and its answers."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -201,7 +231,7 @@ def plot(answers: dict[str, list[Answer]], file: Path) -> None:
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="a trained pipeline; default: train the recipe")
     parser.add_argument("--n", type=int, default=400, help="pictures a rung")
@@ -234,6 +264,9 @@ def main() -> None:
     print("\npages: " + ", ".join(f"{key} {value:.4g}" for key, value in report["pages"].items()))
     report["milliseconds"] = time_sizes(images[0])
     print("milliseconds: " + ", ".join(f"{k} {v:.0f}" for k, v in report["milliseconds"].items()))
+    report["growth"] = time_growth()
+    for what, times in report["growth"].items():
+        print(f"pages by {what}: " + ", ".join(f"{size:,.4g} {ms:,.0f} ms" for size, ms in times))
     report["versions"] = {
         "python": platform.python_version(),
         "numpy": np.__version__,

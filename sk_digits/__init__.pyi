@@ -3,6 +3,7 @@ from ._ann.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint
 from ._images.digit_image_normalizer import DigitImageNormalizer as DigitImageNormalizer
 from ._images.image_files import ImageFileError as ImageFileError
 from ._images.pixel_scaler import PixelScaler as PixelScaler
+from ._images.segmentation import DigitSegment as DigitSegment
 from ._images.segmentation import segment_digits as segment_digits
 from ._model_files.model_file import ModelFileError as ModelFileError
 from ._model_files.model_file import read_metadata as read_metadata

@@ -1,5 +1,6 @@
-"""Pictures and image files become rows of pixels as MNIST has them; no torch.
+"""Pictures and image files become rows of pixels in MNIST's form; no torch.
 
-Read `digit_image_normalizer` and `segmentation`, then what they call: `image_files`, `pictures`,
-`brightness`, `ink`, `ruled_lines`, `digit_picture`, `mnist_frame`. `pixel_scaler` stands apart.
+Read `digit_image_normalizer` (one digit) and `segmentation` (a page), then what both call, in this
+order: `image_files`, `picture`, `grey_conversion`, `ink`, `strokes`, `ruled_lines`, `mnist_frame`.
+`pixel_scaler` stands apart: it scales rows of pixels to [0, 1] for a classifier.
 """

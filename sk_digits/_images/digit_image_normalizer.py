@@ -1,4 +1,4 @@
-"""From people's pictures of digits to MNIST's rows: `DigitImageNormalizer`."""
+"""`DigitImageNormalizer`: pictures of single digits as rows of pixels in MNIST's form."""
 
 from __future__ import annotations
 
@@ -11,53 +11,138 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_digits._all_or_nothing import AtomicParams
-from sk_digits._images.digit_picture import read_digit
-from sk_digits._images.image_files import ImageFileError, describe
-from sk_digits._images.mnist_frame import SIDE
-from sk_digits._images.pictures import Picture, as_picture
+from sk_digits._images.grey_conversion import GreyConversion
+from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
+from sk_digits._images.ink import SHARP_PX, Ink, find_ink
+from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
+from sk_digits._images.picture import Picture, as_picture
 from sk_digits._validation import as_readable, naming
 
 ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 
+OVERVIEW_PX = 512  # longer side of the picture in which the digit is looked for
+DETAIL_PX = 128  # longer side of the digit when it is looked at closely
+TINY_PX = 24  # longer side of a picture that is enlarged first
+ENLARGEMENT = 4  # factor by which a tiny picture is enlarged
+MIN_DIGIT_PX = 5  # longer side of a digit in the overview
+MAX_GAP = 0.35  # between a digit's main stroke and its others, in longer sides of the main stroke
+
+
+def _choose_digit(ink: Ink) -> list[int]:
+    """Return the indices of the strokes that make up the one digit of a picture."""
+    height, width = ink.depth.shape
+    top, left, bottom, right = ink.boxes.T
+    sizes = np.maximum(bottom - top, right - left)
+    rows = (bottom - top) * ((left == 0) | (right == width))
+    columns = (right - left) * ((top == 0) | (bottom == height))
+    # What lies along a border may be a shadow or another page.
+    along_border = np.maximum(rows, columns) / sizes
+    main = int(np.argmax(ink.areas * np.maximum(0.05, 1 - along_border)))
+    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(sizes) + 1))
+    # A small piece, unlike the bar of a 5, belongs to the digit only if it is close.
+    reach = np.where(ink.areas > 0.06 * ink.areas[main], 1.0, 0.3) * MAX_GAP * sizes[main]
+    down = np.maximum(top - bottom[main], top[main] - bottom)
+    across = np.maximum(left - right[main], left[main] - right)
+    gaps = np.hypot(np.maximum(down, 0), np.maximum(across, 0))
+    chosen = (gaps <= reach) & (along_border == 0) & (levels > 0.6 * levels[main])
+    chosen[main] = True
+    return [int(i) for i in np.flatnonzero(chosen)]
+
+
+def _is_writing(ink: Ink, chosen: list[int], sharp_px: float) -> bool:
+    """Return whether strokes are a digit, and not shadows or the grain of a noisy surface."""
+    top, left, bottom, right = ink.join(chosen)
+    rivals = np.delete(ink.areas, chosen) > 0.2 * ink.areas[chosen].sum()
+    return (
+        max(bottom - top, right - left) >= MIN_DIGIT_PX
+        and int(rivals.sum()) < 12
+        and ink.is_sharp(chosen, sharp_px)
+    )
+
+
+def _enlarge(picture: Picture) -> Picture:
+    """Return a tiny picture enlarged, with a margin, as a digit may fill it to the borders."""
+    pixels = picture.pixels.astype(np.float32)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    paper = np.median(border, axis=0)
+    pad = max(pixels.shape[:2]) // 2
+    height, width = pixels.shape[:2]
+    padded = np.full((height + 2 * pad, width + 2 * pad, *pixels.shape[2:]), paper, np.float32)
+    padded[pad : pad + height, pad : pad + width] = pixels
+    zoom = (ENLARGEMENT, ENLARGEMENT, 1)[: pixels.ndim]
+    enlarged = ndimage.zoom(padded, zoom, order=3, mode="nearest", grid_mode=True)
+    return picture._replace(pixels=np.clip(enlarged, 0, picture.white))
+
+
+def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
+    """Return the digit of a picture in MNIST's frame; None if there is no digit."""
+    pixels = picture.pixels
+    if (ink != "dark" or picture.is_opacity) and is_framed(pixels):
+        return pixels
+    sharp_px = SHARP_PX
+    if max(pixels.shape[:2]) <= TINY_PX:
+        picture, sharp_px = _enlarge(picture), SHARP_PX * ENLARGEMENT
+        pixels = picture.pixels
+    factor = math.ceil(max(pixels.shape[:2]) / OVERVIEW_PX)
+    conversion = GreyConversion.choose(picture, factor, ink)
+    overview = conversion.convert(picture, factor)
+    longer = max(overview.shape)
+    found = find_ink(overview, longer * (0.25 if longer > 100 else 0.5))
+    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+        return None
+    top, left, bottom, right = (edge * factor for edge in found.join(chosen))
+    size = max(bottom - top, right - left)
+    margin = int(0.4 * size) + 2 * factor
+    near = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
+    factor = max(1, size // DETAIL_PX)
+    # A close look measures the paper around the digit and sees a sharp outline.
+    detail = conversion.convert(picture._replace(pixels=pixels[near]), factor)
+    found = find_ink(detail, 0.6 * size / factor)
+    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+        return None
+    return frame(found.draw(chosen))
+
 
 class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams, BaseEstimator):
-    """Normalizer of pictures of single digits: photos, scans and drawings become MNIST's rows.
+    """Normalizer of photos, scans and drawings of single digits to rows of pixels as in MNIST.
 
     It stands before :class:`PixelScaler` in a pipeline. In each picture it finds the writing,
-    whether dark or light, on paper that may be unevenly lit, grainy, ruled or transparent, and
-    prepares it as MNIST was prepared: the digit's box, its aspect kept, is scaled to 20x20 pixels
-    with smooth outlines and placed in 28x28 with its centre of mass in the middle, light ink on
-    dark, with full contrast. Strokes thinner than MNIST's are widened. A picture that already is
-    so, such as a row of MNIST, comes out as it was.
+    dark or light, on paper that may be unevenly lit, grainy, ruled or transparent, and prepares
+    it as MNIST was prepared: the digit is scaled, without distortion, to a box of 20x20 pixels
+    and placed in 28x28 with its centre of mass in the middle, light ink on dark, with full
+    contrast. Strokes thinner than those of MNIST are widened. A picture that is already in this
+    form, such as a row of MNIST, is returned unchanged.
 
-    It learns nothing: `fit` only checks the parameters. It is not for pages with several digits;
-    :func:`segment_digits` cuts those up.
+    `fit` only checks the parameters; nothing is learned. It is not for pages with several digits:
+    :func:`segment_digits` finds each of those.
 
     Parameters
     ----------
     ink : {"auto", "dark", "light"}, default="auto"
-        Whether the writing is darker or lighter than its ground; "auto" finds out in each picture.
-        Ignored where transparency alone tells ink from ground.
+        Whether the writing is darker or lighter than its ground; "auto" finds out for each
+        picture. Ignored for drawings that only their transparency shows.
     on_blank : {"error", "nan", "zeros"}, default="error"
-        What becomes of a picture in which no digit is found: an error that names it, a row of NaN
-        (then all rows are float32), or a row of zeros, which a classifier will take for a digit.
+        What to do with a picture in which no digit is found: raise an error that names it, return
+        a row of NaN (all rows are then float32), or return a row of zeros, which a classifier
+        takes for a digit.
     image_shape : tuple of int, default=None
-        (height, width) of images that are given as flat rows. None takes them to be square.
-        Ignored for other images.
+        (height, width) of images given as flat rows; None means that they are square. Ignored for
+        other images.
     max_pixels : int, default=40_000_000
-        Largest width times height of a picture. It guards the memory against hostile files: a
+        Largest width times height of a picture. It protects the memory from hostile files: a
         pixel takes up to 12 bytes while it is read.
 
     See Also
     --------
-    segment_digits : Cuts a page into digits.
-    PixelScaler : Takes the rows from here to [0, 1].
+    segment_digits : Finds the digits of a page.
+    PixelScaler : Scales the rows to [0, 1].
 
     References
     ----------
@@ -91,7 +176,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         ink: str = "auto",
         on_blank: str = "error",
         image_shape: tuple[int, int] | None = None,
-        max_pixels: int = 40_000_000,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.ink = ink
         self.on_blank = on_blank
@@ -100,7 +185,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
 
     @with_callbacks
     def fit(self, X: Any, y: object = None) -> Self:
-        """Check the parameters and the form of the input; nothing is learned.
+        """Check the parameters and the form of the input.
 
         Parameters
         ----------
@@ -119,7 +204,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         ValueError
             If a parameter or the form of `X` is invalid.
         TypeError
-            If `X` is one image or no sequence.
+            If `X` is one image, or not a sequence.
         """
         self._check_params()
         self._list_images(X)
@@ -129,7 +214,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         return self
 
     def fit_transform(self, X: Any, y: object = None) -> NDArray[Any]:
-        """Bring pictures into MNIST's form, as :meth:`transform` does.
+        """Return pictures as rows in MNIST's form, as :meth:`transform` does.
 
         Parameters
         ----------
@@ -148,44 +233,44 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         ImageFileError, ValueError, OSError, TypeError
             As :meth:`transform` does.
         """
-        images = self._list_images(X)  # a generator gives them once
+        images = self._list_images(X)  # a generator can be read only once
         return self.fit(images).transform(images)
 
     def transform(self, X: Any) -> NDArray[Any]:
-        """Bring pictures into MNIST's form.
+        """Return pictures as rows in MNIST's form.
 
         Parameters
         ----------
         X : sequence of images, or array-like of shape (n_images, n_pixels)
-            Each image is an array of shape (height, width) or (height, width, 1), (height, width,
-            3) or (height, width, 4), RGB or RGBA, of numbers or booleans, whose white is the
-            smallest of 1, 16, 255 and 65535 that bounds it; or a PIL image, a path, or the bytes
-            of a file. Images may differ in size and kind. Or an array of images of one size, or
-            numeric flat rows: see `image_shape`.
+            Each image is an array, a PIL image, a path, or the bytes of a file. Images may differ
+            in size and kind. Arrays hold numbers or booleans and are of shape (height, width) or
+            (height, width, 1), grey, (height, width, 3), RGB, or (height, width, 4), RGBA; white
+            is the smallest of 1, 16, 255 and 65535 that bounds the values. `X` may also be one
+            array of images of one size, or of numeric flat rows: see `image_shape`.
 
         Returns
         -------
         ndarray of shape (n_images, 784)
-            From 0, background, to 255, ink: uint8, or float32 with ``on_blank="nan"``.
+            From 0, background, to 255, ink; uint8, or float32 with ``on_blank="nan"``.
 
         Raises
         ------
         ImageFileError
-            If a file is no image, broken or too large; the message names it.
+            If a file is not an image, is broken or too large; the message names it.
         ValueError
             If a picture has no digit and ``on_blank="error"``, if an array is not an image, or if
             a parameter or the form of `X` is invalid.
         OSError
             If a file cannot be opened.
         TypeError
-            If `X` is one image or no sequence.
+            If `X` is one image, or not a sequence.
         """
         self._check_params()
         images = self._list_images(X)
         dtype = np.float32 if self.on_blank == "nan" else np.uint8
-        rows = np.zeros((len(images), SIDE * SIDE), dtype=dtype)
+        rows = np.zeros((len(images), FRAME_PX**2), dtype=dtype)
         for i, image in enumerate(images):
-            digit = read_digit(self._open(i, image), self.ink)
+            digit = _normalize_digit(self._open(i, image), self.ink)
             if digit is not None:
                 rows[i] = digit.ravel()
             elif self.on_blank == "nan":
@@ -198,7 +283,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Give the names of the output pixels.
+        """Return the names of the output pixels.
 
         Parameters
         ----------
@@ -208,9 +293,9 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         Returns
         -------
         ndarray of shape (784,)
-            "pixel1" to "pixel784", as `fetch_mnist` names them.
+            "pixel1" to "pixel784", as in `fetch_mnist`.
         """
-        return np.array([f"pixel{i}" for i in range(1, SIDE * SIDE + 1)], dtype=object)
+        return np.array([f"pixel{i}" for i in range(1, FRAME_PX**2 + 1)], dtype=object)
 
     def _check_params(self) -> None:
         self._validate_params()
@@ -233,7 +318,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
 
     @naming("X")
     def _list_images(self, X: Any) -> list[Any]:
-        """Give the images one by one, from any form that they may come in."""
+        """Return a list of images from any accepted form of them."""
         if isinstance(X, ONE_IMAGE) or hasattr(X, "read"):
             raise TypeError(
                 f"X is one image, {describe(X)}; a sequence of images is expected. "
@@ -251,7 +336,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
                 raise TypeError(f"X is {describe(X)}; a sequence of images is expected.") from error
             if X and all(isinstance(row, list | tuple | np.ndarray) for row in X):
                 lengths = {len(row) if np.ndim(row[0]) == 0 else 0 for row in X if len(row)}
-                # Rows of numbers in lists, as scikit-learn takes them; else images of any sizes.
+                # Lists of numbers are flat rows, as in scikit-learn; other lists hold images.
                 if len(lengths) == 1 and 0 not in lengths:
                     X = np.array(X)
         if isinstance(X, np.ndarray) and X.dtype != object:
@@ -263,7 +348,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
                     "is expected. Put it into a list: [image]."
                 )
             if X.ndim not in (1, 3, 4):
-                raise ValueError(f"X of shape {X.shape} is no sequence of images.")
+                raise ValueError(f"X of shape {X.shape} is not a sequence of images.")
         images = list(X)
         if not images:
             raise ValueError("X has no images: found array with 0 sample(s), minimum of 1 needed.")
@@ -282,15 +367,15 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         return rows.reshape(n_images, *shape)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell scikit-learn that it can transform without `fit`."""
+        """Return True: it transforms without `fit`."""
         return True
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = []
-        # Flat rows are two-dimensional, but only those of whole images with writing on them are
-        # taken: not the random columns that this tag promises.
+        # Flat rows are two-dimensional, but must be images with writing on them. This tag would
+        # promise that random columns are accepted.
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         tags.input_tags.one_d_array = True  # of paths

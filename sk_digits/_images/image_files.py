@@ -1,4 +1,4 @@
-"""Image files, read so that a broken or hostile one does no harm: `read_image`."""
+"""`read_image`: image files, read so that broken and hostile ones do no harm."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from sk_digits._validation import filters_lock
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 
-# Each a decoder that strangers' bytes may reach; those for PostScript, PDF and the like are not.
+# Strangers' bytes reach only these decoders of Pillow, not those for PostScript, PDF and the like.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+MAX_PIXELS = 40_000_000  # width times height of the largest picture that is read by default
 
 
 class ImageFileError(ValueError):
     """An image file that cannot be read: not an image, broken, cut short or too large.
 
-    A file that is not there or may not be read stays an :class:`OSError`.
+    A file that does not exist or may not be opened raises an :class:`OSError` instead.
 
     See Also
     --------
@@ -44,14 +45,14 @@ class ImageFileError(ValueError):
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep Pillow's warnings, of files that are read all the same or refused, from the user."""
+    """Hide Pillow's warnings: each file is either read or raises an error."""
     with filters_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def describe(source: object) -> str:
-    """Name an image's source in a message."""
+    """Return the name of an image's source for a message."""
     if isinstance(source, str | os.PathLike):
         return f"the file {os.fspath(source)!r}"
     if isinstance(source, bytes | bytearray):
@@ -71,7 +72,7 @@ def _check_size(image: Image.Image, max_pixels: int, name: str) -> None:
 
 
 def _to_array(image: Image.Image) -> NDArray[Any]:
-    """Give a decoded image's pixels as grey, RGB or RGBA."""
+    """Return the pixels of a decoded image as grey, RGB or RGBA."""
     if image.mode == "L" and "transparency" not in image.info:
         return np.asarray(image)
     if image.mode.startswith("I;16"):
@@ -80,7 +81,7 @@ def _to_array(image: Image.Image) -> NDArray[Any]:
         return np.asarray(image)
     if image.mode == "1":
         return np.asarray(image.convert("L"))
-    if image.mode == "LAB":  # Pillow has no way from it to RGB; the first channel is lightness
+    if image.mode == "LAB":  # Pillow cannot convert it to RGB; the first channel is lightness
         return np.asarray(image.getchannel(0))
     has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
     if image.mode == "La":
@@ -112,21 +113,20 @@ def _read(source: BinaryIO | Image.Image, max_pixels: int, name: str) -> NDArray
             raise ImageFileError(
                 f"{name} is too large for any max_pixels: {error} Make it smaller."
             ) from error
-        except Exception as error:  # decoders fail with whatever a broken byte leads them to
+        except Exception as error:  # a broken byte may raise anything in a decoder
             raise ImageFileError(
                 f"{name} is broken or cut short and cannot be decoded "
                 f"({type(error).__name__}: {error}). Save or copy the image again."
             ) from error
 
 
-def read_image(source: ImageSource, max_pixels: int = 40_000_000) -> NDArray[Any]:
-    """Read an image: the first frame, upright as its EXIF data says.
+def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """Read an image: its first frame, upright as its EXIF data says.
 
     Parameters
     ----------
     source : str, path-like, bytes, binary file object or PIL.Image.Image
-        Path of a file, or its content, as PNG, JPEG, BMP, TIFF, WebP or GIF; or an image that
-        Pillow has opened.
+        Path or content of a PNG, JPEG, BMP, TIFF, WebP or GIF file, or an image opened by Pillow.
     max_pixels : int, default=40_000_000
         Largest width times height. It is checked before anything is decoded, so that a small file
         cannot fill the memory: a pixel takes up to 12 bytes on the way.
@@ -139,9 +139,9 @@ def read_image(source: ImageSource, max_pixels: int = 40_000_000) -> NDArray[Any
     Raises
     ------
     ImageFileError
-        If it is not an image in one of these formats, is broken or cut short, or is too large.
+        If `source` is not an image in one of these formats, is broken, cut short or too large.
     OSError
-        If a file is not there, is a directory or may not be read.
+        If a file does not exist, is a directory or may not be opened.
     TypeError
         If `source` is of another type.
 
@@ -158,7 +158,7 @@ def read_image(source: ImageSource, max_pixels: int = 40_000_000) -> NDArray[Any
     """
     name = describe(source)
     if isinstance(source, str | os.PathLike):
-        # Opening a pipe would wait for a writer for ever.
+        # Opening a named pipe would wait forever for a writer.
         if not stat.S_ISREG(os.stat(source).st_mode) and not os.path.isdir(source):
             raise ImageFileError(f"{name} is not a regular file. Give the path of an image file.")
         with open(source, "rb") as stream:

@@ -1,8 +1,8 @@
-"""MNIST's frame: a digit in a box of 20x20 pixels, with its centre of mass centred in 28x28."""
+"""`frame`: a digit as MNIST has it, in a box of 20x20 pixels whose mass is centred in 28x28."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,56 +10,52 @@ from PIL import Image
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-Bytes: TypeAlias = NDArray[np.uint8]
-Floats: TypeAlias = NDArray[np.float32]
-
-SIDE, BOX = 28, 20
-# MNIST's strokes are 1.5 to 4 wide, half of them over 2.3. Thin pens, drawn this wide, are read
-# right in 98 of 100 cases instead of 94; making strokes of thick markers thinner helps nothing.
-LEAST_STROKE = 2.2  # pixels of the frame
-# Outlines of smaller digits are too coarse to be redrawn.
-LEAST_TO_REDRAW = 40  # pixels on the longer side
+FRAME_PX = 28  # side of the frame
+BOX_PX = 20  # longer side of the digit in the frame
+# MNIST's strokes are 1.5 to 4 pixels wide, half of them over 2.3. Thin pens, drawn this wide, are
+# read right in 98 of 100 cases instead of 94; thinning the strokes of thick markers does not help.
+MIN_STROKE_PX = 2.2  # of the frame
+MIN_REDRAWN_PX = 40  # longer side of a digit; outlines of smaller ones are too coarse to redraw
 
 
 def crop_to_ink(image: NDArray[Any]) -> tuple[slice, slice]:
-    """Give the rows and columns from the first to the last with anything in them."""
+    """Return the rows and columns from the first to the last that are not empty."""
     rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _corner(box: Bytes) -> tuple[int, int]:
-    """Give where a box goes in the frame so that its centre of mass is at pixel (14, 14)."""
+def _corner(box: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return the top and left of a box in the frame that put its centre of mass at (14, 14)."""
     corner = []
     for axis in (0, 1):
         mass = box.sum(axis=1 - axis, dtype=np.float64)
         centre = float(mass @ np.arange(len(mass)) / mass.sum())
-        corner.append(int(np.clip(np.rint(SIDE / 2 - centre), 0, SIDE - len(mass))))
+        corner.append(int(np.clip(np.rint(FRAME_PX / 2 - centre), 0, FRAME_PX - len(mass))))
     return corner[0], corner[1]
 
 
 def is_framed(image: NDArray[Any]) -> bool:
-    """Tell whether an image is one that :func:`frame` leaves as it is.
+    """Return whether an image is in MNIST's form, so that :func:`frame` would not change it.
 
-    It has the frame's size, full contrast, and a digit whose box and centre of mass are where they
-    belong: scaling by 1 and moving by 0 pixels is all that there is to do.
+    It then has the frame's size, full contrast, and a digit of the right size in the right place.
     """
-    if image.shape != (SIDE, SIDE) or image.dtype != np.uint8 or image.max() < 250:
+    if image.shape != (FRAME_PX, FRAME_PX) or image.dtype != np.uint8 or image.max() < 250:
         return False
     if np.count_nonzero(image) > image.size / 2:
         return False
     rows, columns = crop_to_ink(image)
     box = image[rows, columns]
-    return max(box.shape) == BOX and _corner(box) == (rows.start, columns.start)
+    return max(box.shape) == BOX_PX and _corner(box) == (rows.start, columns.start)
 
 
-def thicken(strokes: Floats) -> Floats:
-    """Widen the strokes of a thin pen to what the frame can show."""
+def _thicken(strokes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Widen the strokes of a thin pen to the width that they have in MNIST."""
     size = max(strokes.shape)
     inside = np.pad(strokes > 0.5, 1)
-    if size < LEAST_TO_REDRAW or not inside.any():
+    if size < MIN_REDRAWN_PX or not inside.any():
         return strokes
     radii = ndimage.distance_transform_edt(inside)[skeletonize(inside)]
-    wanted = LEAST_STROKE * size / BOX / 2
+    wanted = MIN_STROKE_PX * size / BOX_PX / 2
     missing = wanted - float(np.median(radii))
     if missing <= 0:
         return strokes
@@ -68,32 +64,32 @@ def thicken(strokes: Floats) -> Floats:
     return np.maximum(np.pad(strokes, room + 1), np.clip(missing + 1 - distance, 0, 1))
 
 
-def frame(strokes: Floats) -> Bytes:
-    """Scale strokes so that the longer side fills the box, and centre them by mass.
+def frame(strokes: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return strokes scaled to the box of 20x20 pixels and centred by mass in 28x28.
 
     Parameters
     ----------
     strokes : ndarray of shape (height, width)
-        How much of each pixel is ink, from 0 to 1; some is.
+        How much of each pixel is ink, from 0 to 1; not all zeros.
 
     Returns
     -------
     ndarray of shape (28, 28)
-        From 0 to 255, the darkest ink.
+        From 0, background, to 255, ink.
     """
-    strokes = thicken(strokes[crop_to_ink(strokes)])
+    strokes = _thicken(strokes[crop_to_ink(strokes)])
     strokes = strokes[crop_to_ink(strokes)]
-    factor = BOX / max(strokes.shape)
+    factor = BOX_PX / max(strokes.shape)
     if factor != 1:
         height, width = (max(1, round(side * factor)) for side in strokes.shape)
-        # Areas where detail is lost, splines where there is none.
+        # Averages where the digit is shrunk, splines where it is enlarged.
         method = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
         resized = Image.fromarray(np.ascontiguousarray(strokes)).resize((width, height), method)
         strokes = np.asarray(resized)
     levels = np.clip(strokes * (255 / strokes.max()), 0, 255)
-    # What has any ink keeps some, so that the box, looked at again, has just this size.
+    # A pixel with any ink keeps some, so that the box has the same size when it is framed again.
     box = np.where(levels > 1e-3, np.maximum(np.rint(levels), 1), 0).astype(np.uint8)
     top, left = _corner(box)
-    image = np.zeros((SIDE, SIDE), np.uint8)
+    image = np.zeros((FRAME_PX, FRAME_PX), np.uint8)
     image[top : top + box.shape[0], left : left + box.shape[1]] = box
     return image

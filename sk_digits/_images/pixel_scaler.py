@@ -1,4 +1,4 @@
-"""Pixel intensities to the unit interval."""
+"""`PixelScaler`: pixel intensities to [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_digits._all_or_nothing import AtomicParams, all_or_nothing
 from sk_digits._constraints import Constraint, read_value, real
-from sk_digits._images.pixel_maxima import guess_pixel_max
 from sk_digits._validation import float_types, read_features, reading
 
 Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
+
+# White, or full ink, in binary and unit images, scikit-learn's digits, 8-bit and 16-bit images.
+COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
+
+
+def guess_pixel_max(magnitude: float) -> float:
+    """Return the smallest common maximum that bounds a magnitude, else the magnitude itself."""
+    return next((m for m in COMMON_MAXIMA if magnitude <= m), magnitude)
 
 
 def _largest_magnitude(X: Any) -> float:
@@ -28,7 +35,7 @@ def _largest_magnitude(X: Any) -> float:
 
 
 def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pixels:
-    """Apply a function that leaves 0 at 0 to each pixel; sparse stays sparse."""
+    """Return the pixels after a function that maps 0 to 0; sparse stays sparse."""
     if not sp.issparse(X):
         return function(X).astype(X.dtype, copy=False)
     mapped = X.copy()
@@ -52,16 +59,16 @@ class PixelScaler(
     """Scaler of pixel intensities to [0, 1] by one number for all pixels.
 
     `fit` learns that number, the intensity of full ink. Unlike
-    :class:`~sklearn.preprocessing.MinMaxScaler` it treats all pixels alike, so that a pixel that
-    was always empty in training is not blown up later; unlike ``X / X.max()`` it takes the
-    maximum of the image's format, so that one dim picture does not set the scale. It is not for
+    :class:`~sklearn.preprocessing.MinMaxScaler` it scales all pixels alike, so that a pixel that
+    was always empty in training is not amplified later. Unlike ``X / X.max()`` it uses the
+    maximum of the image format, so that a dim picture does not set the scale. It is not for
     features that are measured in different units.
 
     Parameters
     ----------
     pixel_max : float or "auto", default="auto"
-        Intensity that becomes 1. "auto" takes the smallest of 1, 16, 255 and 65535 that bounds
-        the magnitudes in the training data, else the largest magnitude itself.
+        Intensity that becomes 1. "auto" is the smallest of 1, 16, 255 and 65535 that bounds the
+        magnitudes in the training data, or the largest magnitude if it exceeds 65535.
 
     Attributes
     ----------
@@ -70,7 +77,7 @@ class PixelScaler(
     n_features_in_ : int
         Number of pixels.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the pixels, where the training data has string names.
+        Names of the pixels, if the training data has string names.
 
     See Also
     --------
@@ -152,13 +159,13 @@ class PixelScaler(
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If `X` is not numeric and finite or has another number of pixels than in training.
+            If `X` is not numeric and finite, or does not have as many pixels as in training.
 
         Warns
         -----
         UserWarning
-            If `X` cannot be in the units of the training data: values beyond `pixel_max_`, or
-            none but fractions where full ink is 255 or more.
+            If `X` cannot be in the units of the training data: it has values beyond `pixel_max_`,
+            or only values up to 1, fractions among them, where `pixel_max_` is 255 or more.
         """
         check_is_fitted(self)
         pixels = self._validate(X, reset=False)
@@ -185,10 +192,10 @@ class PixelScaler(
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If `X` is not numeric and finite or has another number of pixels than in training.
+            If `X` is not numeric and finite, or does not have as many pixels as in training.
         """
         check_is_fitted(self)
-        # Not validate_data: what transform returns has lost the names that it would ask for.
+        # Not validate_data: it would ask for feature names, which the output of transform lacks.
         with reading(X, "X") as X:
             pixels = check_array(X, accept_sparse=("csr", "csc"), dtype=float_types(X))
         if pixels.shape[1] != self.n_features_in_:
@@ -200,7 +207,7 @@ class PixelScaler(
         return _map_values(pixels, lambda values: values * self._factor(values.dtype))
 
     def _check_range(self, pixels: Any, largest: float) -> None:
-        """Raise ValueError if the type of the pixels cannot hold what is to become of them."""
+        """Raise ValueError if the dtype of the pixels cannot hold the result."""
         if largest > float(np.finfo(pixels.dtype).max):
             raise ValueError(
                 f"X is too large for pixel_max_={self.pixel_max_:g}: values up to {largest:g} do "
@@ -208,7 +215,7 @@ class PixelScaler(
             )
 
     def _factor(self, dtype: np.dtype[Any]) -> np.floating[Any]:
-        """Give `pixel_max_` in a type, or in float64 if the type cannot hold it."""
+        """Return `pixel_max_` in a dtype, or in float64 if the dtype cannot hold it."""
         limits = np.finfo(dtype)
         fits = float(limits.tiny) <= self.pixel_max_ <= float(limits.max)
         return dtype.type(self.pixel_max_) if fits else np.float64(self.pixel_max_)
@@ -239,7 +246,7 @@ class PixelScaler(
 
     def _warn_of_other_units(self, X: Any, magnitude: float) -> None:
         values = X.data if sp.issparse(X) else X
-        if magnitude > self.pixel_max_ * (1 + 1e-5):  # what interpolates may round up
+        if magnitude > self.pixel_max_ * (1 + 1e-5):  # interpolated pixels may be rounded up
             problem = "are beyond"
         elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((values > 0) & (values < 1)):
             problem = "are mere fractions of"
@@ -249,7 +256,7 @@ class PixelScaler(
             f"PixelScaler: values up to {magnitude:g} {problem} pixel_max_={self.pixel_max_:g}, "
             "which was learned in training. Give images in the same units as in training, or set "
             "pixel_max.",
-            stacklevel=4,  # past this method, transform and the wrapper of set_output,
+            stacklevel=4,  # past this method, transform and the wrapper of set_output
         )
 
     def __sklearn_tags__(self) -> Tags:

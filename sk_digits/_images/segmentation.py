@@ -1,7 +1,11 @@
-"""A page of digits, cut into single ones: `segment_digits`."""
+"""`segment_digits`: a page of digits, cut into single ones."""
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import product
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -9,20 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sk_digits._images.brightness import View
-from sk_digits._images.ink import Box, Ink, Mask, find_ink
-from sk_digits._images.pictures import as_picture
+from sk_digits._images.grey_conversion import GreyConversion
+from sk_digits._images.image_files import MAX_PIXELS
+from sk_digits._images.ink import Box, Ink, find_ink
+from sk_digits._images.mnist_frame import frame
+from sk_digits._images.picture import as_picture
 
-OVERVIEW = 1600  # pixels on the longer side in which writing is looked for
-WINDOW = 0.15  # of the longer side: wider than any stroke on a page
-LEAST = 8  # pixels: less high writing cannot be read
-SHARPEST = 2.5  # pixels that a sharp outline takes
+OVERVIEW_PX = 1600  # longer side of the page in which writing is looked for
+WINDOW = 0.15  # of the longer side of the page; no stroke is as wide
+MIN_HEIGHT_PX = 8  # of writing that can be read
+MAX_STROKES = 5_000  # on a page; a sheet of squared paper has 2,500 squares
+MAX_BOX_AREA = 8  # of the boxes of all strokes together, in areas of the page
 # All in heights of the writing:
-SMALL = 0.4  # less high marks are no digits
-PIECE = 0.65  # less high marks may be pieces of digits
-SPECK = 0.12
-TOUCH = 0.1  # gap over which a piece belongs to a digit
-WIDE = 1.3  # wider marks are looked at for two digits that touch
+MIN_DIGIT = 0.4  # height or width of a digit; smaller groups of strokes are specks
+MAX_PIECE = 0.65  # height of a stroke that may be a piece of a digit
+MAX_SPECK = 0.12  # height or width
+MAX_GAP = 0.1  # between a digit and its piece
+MAX_GAP_DOWN = 0.35  # between a digit and a piece above or below it
+MAX_HEIGHT = 1.5  # of a digit of several strokes
+MAX_WIDTH = 1.3  # of one digit; wider strokes may be two digits that touch
 
 
 class DigitSegment(NamedTuple):
@@ -35,9 +44,25 @@ class DigitSegment(NamedTuple):
         data says.
     line : int
         Which line of text it is on, from 0.
-    image : ndarray of shape (height, width)
-        The digit alone, uint8, light ink on dark, with a margin. It is shrunk with the page where
-        that is larger than 1600 pixels.
+    image : ndarray of shape (28, 28)
+        The digit alone, in MNIST's form: uint8, from 0, background, to 255, ink.
+        :class:`DigitImageNormalizer` returns it unchanged, as ``image.ravel()``.
+
+    See Also
+    --------
+    segment_digits : Finds the digits of a page.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_digits import segment_digits
+    >>> page = np.full((200, 300), 230, dtype=np.uint8)
+    >>> page[50:110, 60:68] = 30
+    >>> [digit] = segment_digits(page)
+    >>> digit.line, digit.box
+    (0, (50, 60, 110, 68))
+    >>> digit.image.shape, digit.image.dtype, int(digit.image.max())
+    ((28, 28), dtype('uint8'), 255)
     """
 
     box: tuple[int, int, int, int]
@@ -45,123 +70,176 @@ class DigitSegment(NamedTuple):
     image: NDArray[np.uint8]
 
 
+class _BoxGrid:
+    """Keys of boxes in the square cells of a grid, to find those near a box without a search."""
+
+    def __init__(self, cell: float) -> None:
+        self._cell = cell
+        self._keys: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+
+    def _cells(self, box: Box, margin: float = 0.0) -> Iterator[tuple[int, int]]:
+        first = [int((edge - margin) // self._cell) for edge in box[:2]]
+        last = [int((edge + margin) // self._cell) for edge in box[2:]]
+        return product(range(first[0], last[0] + 1), range(first[1], last[1] + 1))
+
+    def add(self, key: int, box: Box) -> None:
+        """Register a key in each cell that a box touches."""
+        for cell in self._cells(box):
+            self._keys[cell].add(key)
+
+    def near(self, box: Box, margin: float = 0.0) -> list[int]:
+        """Return the keys, in order, in the cells that a box with a margin touches."""
+        return sorted(
+            {key for cell in self._cells(box, margin) for key in self._keys.get(cell, ())}
+        )
+
+
 def _measure_height(ink: Ink) -> float:
-    """Give the height of the strokes that have the middle of all ink; specks do not count."""
-    heights = np.array([bottom - top for top, _, bottom, _ in ink.boxes], dtype=np.float64)
+    """Return the median height of strokes, weighted by area so that specks hardly count."""
+    heights = ink.boxes[:, 2] - ink.boxes[:, 0]
     order = np.argsort(heights)
     share = np.cumsum(ink.areas[order]) / ink.areas.sum()
     return float(heights[order][np.searchsorted(share, 0.5)])
 
 
-def _find_valley(mask: Mask, height: float) -> int | None:
-    """Give the column where two digits touch; None where the mask is one digit."""
-    width = mask.shape[1]
+def _check_strokes(ink: Ink) -> None:
+    """Raise ValueError if a page has so many strokes that it takes too long to group them."""
+    advice = "Crop the page to its digits or cut it into parts."
+    if len(ink.boxes) > MAX_STROKES:
+        raise ValueError(
+            f"the page has {len(ink.boxes)} separate marks, more than the {MAX_STROKES} that are "
+            f"looked at. {advice}"
+        )
+    covered = float(np.prod(ink.boxes[:, 2:] - ink.boxes[:, :2], axis=1).sum()) / ink.depth.size
+    if covered > MAX_BOX_AREA:
+        raise ValueError(
+            f"the boxes around the {len(ink.boxes)} marks of the page overlap: together they are "
+            f"{covered:.0f} times as large as the page, more than {MAX_BOX_AREA} times. {advice}"
+        )
+
+
+def _find_valley(tops: NDArray[np.intp], bottoms: NDArray[np.intp], height: float) -> int | None:
+    """Return the column where two digits touch, given the ends of the ink in each column.
+
+    None if the stroke is one digit.
+    """
     edge = int(0.4 * height)
-    if width <= max(WIDE * max(height, 0.9 * mask.shape[0]), 2 * edge + 1):
+    tallest = bottoms.max() - tops.min()
+    if len(tops) <= max(MAX_WIDTH * max(height, 0.9 * tallest), 2 * edge + 1):
         return None
-    # From the uppermost ink to the lowest, as a 0's flanks have more ink than its middle.
-    extent = mask.shape[0] - mask.argmax(axis=0) - mask[::-1].argmax(axis=0)
-    smooth = ndimage.uniform_filter1d(extent.astype(np.float64), max(1, int(0.05 * height)))
+    # From the top of the ink to its bottom: the middle of a 0 has less ink than its flanks.
+    extent = (bottoms - tops).astype(np.float64)
+    smooth = ndimage.uniform_filter1d(extent, max(1, int(0.05 * height)))
     cut = int(smooth[edge:-edge].argmin()) + edge
-    sides = [mask[:, :cut], mask[:, cut:]]
-    tall = all(np.ptp(np.flatnonzero(side.any(axis=1))) > PIECE * height for side in sides)
-    peaks = min(smooth[:cut].max(), smooth[cut:].max())
+    sides = np.s_[:cut], np.s_[cut:]
+    tall = all(bottoms[side].max() - tops[side].min() - 1 > MAX_PIECE * height for side in sides)
+    peaks = min(smooth[side].max() for side in sides)
     return cut if tall and smooth[cut] < 0.6 * peaks else None
 
 
 def _split_touching(ink: Ink, height: float) -> Ink:
-    """Cut strokes that are several digits wide, at their valleys."""
-    labels, boxes, areas = ink.labels.copy(), list(ink.boxes), list(ink.areas)
-    i = 0
-    while i < len(boxes):
+    """Return the ink with strokes that are several digits wide cut at their valleys."""
+    labels, boxes, areas = ink.labels.copy(), ink.boxes.tolist(), ink.areas.tolist()
+    widths = ink.boxes[:, 3] - ink.boxes[:, 1]
+    for i in np.flatnonzero(widths > MAX_WIDTH * height):
         top, left, bottom, right = boxes[i]
         view = labels[top:bottom, left:right]
         mask = view == i + 1
-        cut = _find_valley(mask, height)
-        if cut is None:
-            i += 1
-            continue
-        beyond = mask & (np.arange(mask.shape[1]) >= cut)
-        boxes.append(boxes[i])
-        areas.append(0.0)
-        view[beyond] = len(boxes)
-        for number, part in ((i, mask & ~beyond), (len(boxes) - 1, beyond)):
-            rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
-            boxes[number] = (
-                top + int(rows[0]),
-                left + int(columns[0]),
-                top + int(rows[-1]) + 1,
-                left + int(columns[-1]) + 1,
-            )
-            areas[number] = float(part.sum())
-    return ink._replace(labels=labels, boxes=boxes, areas=np.array(areas))
+        tops, bottoms = mask.argmax(axis=0), len(mask) - mask[::-1].argmax(axis=0)
+        parts, todo = [], [(0, right - left)]
+        while todo:
+            start, stop = todo.pop()
+            cut = _find_valley(tops[start:stop], bottoms[start:stop], height)
+            if cut is None:
+                parts.append((start, stop))
+            else:
+                todo += [(start + cut, stop), (start, start + cut)]
+        for start, stop in parts:
+            box = [top + int(tops[start:stop].min()), left + start]
+            box += [top + int(bottoms[start:stop].max()), left + stop]
+            area = float(mask[:, start:stop].sum())
+            if start == 0:
+                boxes[i], areas[i] = box, area
+            else:
+                boxes.append(box)
+                areas.append(area)
+                view[:, start:stop][mask[:, start:stop]] = len(boxes)
+    return ink._replace(labels=labels, boxes=np.array(boxes), areas=np.array(areas))
 
 
 def _overlap(a: Box, b: Box, axis: int) -> float:
-    """Give how much two boxes share along an axis, negative for a gap."""
+    """Return by how much two boxes overlap along an axis; negative for a gap."""
     return min(a[axis + 2], b[axis + 2]) - max(a[axis], b[axis])
 
 
-def _belong(ink: Ink, a: list[int], b: list[int], height: float) -> bool:
-    """Tell whether two groups of strokes are pieces of one digit."""
-    box, other = ink.join(a), ink.join(b)
-    across, down = _overlap(box, other, 1), _overlap(box, other, 0)
-    whole = ink.join(a + b)
-    if down < -0.35 * height or whole[2] - whole[0] > 1.5 * height:
+def _join(a: Box, b: Box) -> Box:
+    """Return the box around two boxes."""
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _belong(a: Box, b: Box, height: float) -> bool:
+    """Return whether the strokes in two boxes are pieces of one digit."""
+    across, down = _overlap(a, b, 1), _overlap(a, b, 0)
+    whole = _join(a, b)
+    if down < -MAX_GAP_DOWN * height or whole[2] - whole[0] > MAX_HEIGHT * height:
         return False
-    smaller = min(box[2] - box[0], other[2] - other[0])
-    if smaller >= PIECE * height and down > 0.5 * smaller:
+    smaller = min(a[2] - a[0], b[2] - b[0])
+    if smaller >= MAX_PIECE * height and down > 0.5 * smaller:
         return False  # two digits side by side, one of which leans over the other
-    narrower = min(box[3] - box[1], other[3] - other[1])
+    narrower = min(a[3] - a[1], b[3] - b[1])
     if across > 0.5 * narrower:
         return True
-    near = np.hypot(min(across, 0), min(down, 0)) <= TOUCH * height
-    fits = whole[3] - whole[1] <= WIDE * height
-    return bool(near and fits and smaller < PIECE * height)
+    near = math.hypot(min(across, 0), min(down, 0)) <= MAX_GAP * height
+    fits = whole[3] - whole[1] <= MAX_WIDTH * height
+    return near and fits and smaller < MAX_PIECE * height
 
 
 def _group_strokes(ink: Ink, height: float) -> list[list[int]]:
-    """Join strokes into digits and leave out specks."""
-    sizes = [max(bottom - top, right - left) for top, left, bottom, right in ink.boxes]
-    large_first = sorted(range(len(sizes)), key=lambda i: -ink.areas[i])
-    groups: list[list[int]] = []
-    for i in large_first:
-        if sizes[i] < SPECK * height:
+    """Return the groups of strokes that are digits, without specks."""
+    boxes: list[Box] = [tuple(box) for box in ink.boxes.tolist()]
+    groups: dict[int, tuple[list[int], Box]] = {}
+    grid = _BoxGrid(height)
+    for i in np.argsort(-ink.areas, kind="stable").tolist():
+        members, box = [i], boxes[i]
+        tall, wide = box[2] - box[0], box[3] - box[1]
+        if max(tall, wide) < MAX_SPECK * height:
             continue
-        near = [group for group in groups if _belong(ink, group, [i], height)]
-        if near:
-            joined = sum(near, [i])
-            groups = [group for group in groups if group not in near]
-            groups.append(joined)
-        else:
-            groups.append([i])
-    tall = []
-    for group in groups:
-        top, left, bottom, right = ink.join(group)
-        if max(bottom - top, right - left) > SMALL * height and ink.is_sharp(group, SHARPEST):
-            tall.append(group)
-    return tall
+        if tall <= MAX_HEIGHT * height:  # others join nothing
+            near = [key for key in grid.near(boxes[i], MAX_GAP_DOWN * height) if key in groups]
+            for key in [key for key in near if _belong(groups[key][1], boxes[i], height)]:
+                more, other = groups.pop(key)
+                members, box = members + more, _join(box, other)
+            grid.add(i, box)
+        groups[i] = members, box
+    return [
+        members
+        for members, (top, left, bottom, right) in groups.values()
+        if max(bottom - top, right - left) > MIN_DIGIT * height and ink.is_sharp(members)
+    ]
 
 
-def _order_in_lines(boxes: list[Box]) -> list[list[int]]:
-    """Put boxes into lines, from top to bottom, and each line from left to right.
+def _order_in_lines(boxes: list[Box], height: float) -> list[list[int]]:
+    """Return the lines of boxes from top to bottom, each from left to right.
 
-    From left to right, a digit continues the line whose last digit is beside it: a line may slant.
+    Each box continues the line whose last box is beside it, so that a line may slant.
     """
     lines: list[list[int]] = []
+    grid = _BoxGrid(height)
     for i in sorted(range(len(boxes)), key=lambda i: boxes[i][1]):
         box = boxes[i]
+        rows = box[0], 0, box[2], 0
 
-        def beside(line: list[int], box: Box = box) -> float:
-            last = boxes[line[-1]]
+        def beside(number: int, box: Box = box) -> float:
+            last = boxes[lines[number][-1]]
             smaller = min(box[2] - box[0], last[2] - last[0])
             return _overlap(box, last, 0) / smaller
 
-        best = max(lines, key=beside, default=None)
-        if best is not None and beside(best) > 0.35:
-            best.append(i)
-        else:
-            lines.append([i])
+        best = max(grid.near(rows), key=beside, default=None)
+        if best is None or beside(best) <= 0.35:
+            best = len(lines)
+            lines.append([])
+        lines[best].append(i)
+        grid.add(best, rows)
     middles = [np.mean([boxes[i][0] + boxes[i][2] for i in line]) for line in lines]
     return [lines[i] for i in np.argsort(middles)]
 
@@ -172,35 +250,39 @@ def _check_max_pixels(max_pixels: Any) -> None:
 
 
 def segment_digits(
-    image: Any, *, ink: str = "auto", max_pixels: int = 40_000_000
+    image: Any, *, ink: str = "auto", max_pixels: int = MAX_PIXELS
 ) -> list[DigitSegment]:
-    """Cut a page into its digits, in reading order.
+    """Return the digits of a page in reading order.
 
-    Writing is found as :class:`DigitImageNormalizer` finds it, ruled lines, specks and the page's
-    edges left out. Strokes above each other or nearly touching are joined into one digit; a wide
-    mark is cut in two where a valley shows that two digits touch. All writing is taken for digits,
-    of about one height.
+    Writing is found as :class:`DigitImageNormalizer` finds it, without ruled lines, specks and the
+    edges of the page. Strokes above each other or nearly touching are joined into one digit. A
+    wide stroke is cut where its outline narrows, as two digits that touch do. All writing is taken
+    for digits of about the same height.
+
+    The time that it takes grows in proportion to the pixels and to the strokes, which are the
+    connected components of ink. There may be 5,000 of them.
 
     Parameters
     ----------
     image : array of shape (height, width[, 1, 3 or 4]), PIL.Image.Image, str, path-like or bytes
         The page.
     ink : {"auto", "dark", "light"}, default="auto"
-        Whether the writing is darker or lighter than its ground; "auto" finds out.
+        Whether the writing is darker or lighter than its ground; "auto" finds out for the page.
     max_pixels : int, default=40_000_000
-        Largest width times height of the page; it guards the memory against hostile files.
+        Largest width times height of the page. It protects the memory from hostile files.
 
     Returns
     -------
     list of DigitSegment
-        Line by line from the top, each from left to right; empty where nothing is written.
+        Line by line from the top, each from left to right; empty if nothing is written.
 
     Raises
     ------
     ImageFileError
-        If a file is no image, broken or too large.
+        If a file is not an image, is broken or too large.
     ValueError
-        If `ink` is unknown or an array is not an image.
+        If `ink` or `max_pixels` is invalid, an array is not an image, or the page has more than
+        5,000 strokes, or strokes that lie across each other all over the page.
     OSError
         If a file cannot be opened.
 
@@ -218,20 +300,19 @@ def segment_digits(
     _check_max_pixels(max_pixels)
     picture = as_picture(image, max_pixels)
     shape = picture.pixels.shape[:2]
-    factor = -(-max(shape) // OVERVIEW)
-    page = View.of(picture, factor, ink).see(picture, factor)
+    factor = math.ceil(max(shape) / OVERVIEW_PX)
+    page = GreyConversion.choose(picture, factor, ink).convert(picture, factor)
     found = find_ink(page, max(WINDOW * max(page.shape), 20))
-    if not found.boxes or (height := _measure_height(found)) < LEAST:
+    if not len(found.boxes) or (height := _measure_height(found)) < MIN_HEIGHT_PX:
         return []
+    _check_strokes(found)
     found = _split_touching(found, height)
     groups = _group_strokes(found, height)
     boxes = [found.join(group) for group in groups]
     segments = []
-    for number, line in enumerate(_order_in_lines(boxes)):
+    for number, line in enumerate(_order_in_lines(boxes, height)):
         for i in line:
-            strokes = np.pad(found.draw(groups[i]), int(0.25 * height) + 1)
-            pixels = np.rint(strokes * (255 / strokes.max())).astype(np.uint8)
             top, left, bottom, right = (edge * factor for edge in boxes[i])
             box = (top, left, min(bottom, shape[0]), min(right, shape[1]))
-            segments.append(DigitSegment(box, number, pixels))
+            segments.append(DigitSegment(box, number, frame(found.draw(groups[i]))))
     return segments

@@ -1,1 +1,1 @@
-"""Pictures to labels, with a fitted classifier: `reading`."""
+"""A fitted classifier reads the digits in an image: `reading` finds them, then classifies them."""

@@ -53,6 +53,7 @@ def public_members():
         for base in own_classes(it)
         for name, member in vars(base).items()
         if not name.startswith("_")
+        and name not in getattr(base, "_fields", ())  # a named tuple's, documented as attributes
         and (callable(member) or hasattr(member, "__get__"))
         and not re.fullmatch(r"set_\w+_request", name)  # scikit-learn makes and documents them
     ]

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from support.synthetic_paper import PAPER, Rung, write_page
 
 from sk_digits import DigitImageNormalizer, ImageFileError, segment_digits
+from sk_digits._images import segmentation
 from sk_digits.datasets import fetch_mnist, load_digits_28
 
 
@@ -114,13 +115,14 @@ def test_an_empty_page_has_no_digits(shape):
     assert segment_digits(grain) == []
 
 
-def test_images_are_what_the_normalizer_takes():
-    """Each is a crop with only its digit, light on dark, and is normalized as the page's part."""
+def test_images_are_in_mnists_form():
+    """Each is what the normalizer makes of that part of the page, and leaves unchanged."""
     picture = page(*ONES)
     digits = segment_digits(picture)
     rows = DigitImageNormalizer().transform([digit.image for digit in digits])
     for digit, row in zip(digits, rows, strict=True):
         assert digit.image.dtype == np.uint8
+        np.testing.assert_array_equal(digit.image.ravel(), row)
         assert digit.image[[0, -1]].max() == digit.image[:, [0, -1]].max() == 0
         assert digit.image.max() == 255
         top, left, bottom, right = digit.box
@@ -130,13 +132,13 @@ def test_images_are_what_the_normalizer_takes():
 
 
 def test_a_neighbour_inside_the_box_is_left_out():
-    """The crop of a digit has none of the ink of one that leans over it."""
+    """The image of a digit has none of the ink of one that leans over it."""
     leaning = [(160, 40), (95, 110)]
     digits = segment_digits(page(one(100, 40, 50), leaning, one(250, 40)))
     alone = segment_digits(page(leaning, one(250, 40)))
     assert len(digits) == 3
     leaned = max(digits[:2], key=lambda digit: digit.box[3])
-    assert abs(int((leaned.image > 127).sum()) - int((alone[0].image > 127).sum())) < 40
+    assert abs(int((leaned.image > 127).sum()) - int((alone[0].image > 127).sum())) < 3
 
 
 def test_boxes_of_a_large_page_are_in_its_own_pixels():
@@ -156,6 +158,49 @@ def test_a_bad_ink_and_a_bad_file_are_errors():
         segment_digits(b"no page")
     with pytest.raises(ImageFileError, match="max_pixels=100"):
         segment_digits(page(), max_pixels=100)
+
+
+def marks(n_rows, n_columns):
+    """Draw rows of small upright strokes."""
+    picture = np.full((16 * n_rows + 10, 10 * n_columns + 10), 255, np.uint8)
+    tops, lefts = np.arange(6, 16 * n_rows, 16), np.arange(6, 10 * n_columns, 10)
+    for row in range(10):
+        for column in range(4):
+            picture[np.ix_(tops + row, lefts + column)] = 0
+    return picture
+
+
+def test_comparisons_grow_as_the_strokes(monkeypatch):
+    """Four times as many strokes are compared four times as often, not 16 times."""
+    count, overlap = [0], segmentation._overlap
+
+    def counted(*args):
+        count[0] += 1
+        return overlap(*args)
+
+    monkeypatch.setattr(segmentation, "_overlap", counted)
+    counts = []
+    for n in (15, 30):
+        count[0] = 0
+        assert len(segment_digits(marks(n, n))) == n**2
+        counts.append(count[0])
+    assert counts[1] < 5 * counts[0]
+
+
+def test_a_page_of_too_many_strokes_is_an_error():
+    """The message has their number, the limit, and what to do."""
+    assert len(segment_digits(marks(25, 40))) == 1000
+    with pytest.raises(ValueError, match=r"5200 separate marks, .* 5000 .* cut it into parts"):
+        segment_digits(marks(65, 80))
+
+
+def test_a_page_of_strokes_across_each_other_is_an_error():
+    """Looking at each costs as much as its box is large."""
+    slanted = page(
+        *([(left, 10), (left + 580, 590)] for left in range(-540, 600, 40)), size=(600,) * 2
+    )
+    with pytest.raises(ValueError, match=r"boxes around the \d+ marks of the page overlap.*Crop"):
+        segment_digits(slanted)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
