@@ -191,12 +191,14 @@ class Page:
         self.find(".file").send_keys(str(path))
 
     def answer(self) -> str:
-        """Wait for an answer about what is drawn last: it stands still."""
-        self.wait(lambda: self.find(".answer").get_attribute("data-state") != "empty")
-        seen = ""
-        while seen != (now := self.text(".verdict") + self.text(".bars")):
-            seen = now
-            time.sleep(0.4)
+        """Wait for the answer about what was drawn last, and return its digit."""
+        panel = self.find(".answer")
+        self.wait(
+            lambda: (
+                panel.get_attribute("aria-busy") == "false"
+                and panel.get_attribute("data-state") != "empty"
+            )
+        )
         return self.text(".digit")
 
     def lines(self) -> list[str]:
