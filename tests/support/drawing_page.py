@@ -90,6 +90,7 @@ def running_demo(
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "sk_digits", "demo", *map(str, arguments), "--port", "0"],
+        start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
