@@ -104,6 +104,7 @@ export function makePad(element, { many, labels, maxBytes }) {
     stale = asking;
     if (asking) return;
     asking = true;
+    $(".answer").setAttribute("aria-busy", "true");
     const mine = ++generation;
     const late = setTimeout(() => { $(".busy").hidden = false; }, 250);
     const result = await ask(picture || await drawing.toPng(sentWidth, margin), many);
@@ -112,6 +113,7 @@ export function makePad(element, { many, labels, maxBytes }) {
     $(".busy").hidden = true;
     asking = false;
     if (stale && (picture || drawing.strokes.length)) read();
+    else $(".answer").setAttribute("aria-busy", "false");
   }
 
   function receive(result) {

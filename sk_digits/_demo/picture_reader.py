@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Self
 
@@ -66,8 +67,10 @@ class PictureReader:
         self._pipe, end = context.Pipe()
         self._process = context.Process(target=_work, args=(end, self._load), daemon=True)
         # A Ctrl-C in the terminal goes to both processes, but this one decides what it ends. The
-        # other inherits the mask. Windows has no masks.
+        # other inherits the mask. multiprocessing's own helper lifts it when it is started, so that
+        # has to come first. Windows has no masks.
         if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             self._process.start()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)

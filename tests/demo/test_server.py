@@ -357,6 +357,19 @@ def test_a_process_that_was_killed_is_replaced():
         assert len(ask(running.url, stroke())[1]["digits"]) == 1
 
 
+def test_ctrl_c_in_a_terminal_ends_it_without_noise(model_file):
+    """The terminal sends it to all processes of the program; only one of them says something."""
+    with running_demo(model_file) as (address, process):
+        started = children(process.pid)
+        for pid in started:
+            os.kill(pid, signal.SIGINT)
+        assert ask(address, stroke())[0] == 200
+        assert children(process.pid) == started
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr.read() == "sk-digits: stopped\n"
+
+
 @pytest.mark.slow
 def test_pages_that_nobody_waits_for_lock_nothing(model_file):
     """After 41 crowded pages whose senders are gone, a picture is read, and Ctrl-C ends at once."""

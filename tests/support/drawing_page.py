@@ -90,6 +90,7 @@ def running_demo(
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "sk_digits", "demo", *map(str, arguments), "--port", "0"],
+        start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -191,12 +192,14 @@ class Page:
         self.find(".file").send_keys(str(path))
 
     def answer(self) -> str:
-        """Wait for an answer about what is drawn last: it stands still."""
-        self.wait(lambda: self.find(".answer").get_attribute("data-state") != "empty")
-        seen = ""
-        while seen != (now := self.text(".verdict") + self.text(".bars")):
-            seen = now
-            time.sleep(0.4)
+        """Wait for the answer about what was drawn last, and return its digit."""
+        panel = self.find(".answer")
+        self.wait(
+            lambda: (
+                panel.get_attribute("aria-busy") == "false"
+                and panel.get_attribute("data-state") != "empty"
+            )
+        )
         return self.text(".digit")
 
     def lines(self) -> list[str]:
