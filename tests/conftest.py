@@ -41,7 +41,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def honest_model_file(tmp_path_factory):
-    """Give the bytes of a model file that has everything that a model file can have."""
+    """Return the bytes of a model file that has everything that a model file can have."""
     # Imported here: most tests need none of it.
     from sklearn.decomposition import PCA
     from sklearn.pipeline import Pipeline
@@ -61,6 +61,6 @@ def honest_model_file(tmp_path_factory):
     steps = [("scaler", PixelScaler()), ("pca", PCA(9)), ("ann", ann)]
     pipeline = Pipeline(steps).fit(X, y)
     ann.partial_fit(pipeline[:-1].transform(X), y)
-    path = tmp_path_factory.mktemp("models") / "honest.skops"
+    path = tmp_path_factory.mktemp("models") / "honest.safetensors"
     save_model(pipeline, path, keep_optimizer=True)
     return path.read_bytes()

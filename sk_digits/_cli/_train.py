@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sk_digits import _atomic_write
 from sk_digits._cli._app import Quiet, command
 from sk_digits._cli._data import Data, Split, load_split
 
@@ -94,7 +95,7 @@ def train(
     if out is not None:
         save(pipeline, out, split, measure(split.y_test, y_pred), seed)
     if checkpoint is not None:
-        _checkpoint_of(pipeline).path_.unlink()
+        _checkpoint_of(pipeline).path_.unlink(missing_ok=True)
 
 
 def fit(
@@ -154,6 +155,7 @@ def check_writable(path: Path) -> None:
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
         raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")
+    _atomic_write.check_writable(path)
 
 
 def _check_checkpoint(checkpoint: Path | None, resume: bool) -> None:
@@ -162,7 +164,7 @@ def _check_checkpoint(checkpoint: Path | None, resume: bool) -> None:
         if resume:
             raise typer.BadParameter("--resume needs --checkpoint FOLDER.")
         return
-    is_there = any(checkpoint.glob("training-*.npz"))
+    is_there = any(checkpoint.glob("training-*.safetensors"))
     if is_there and not resume:
         raise typer.BadParameter(
             f"{checkpoint} holds an unfinished training. Add --resume to go on with it, or give "

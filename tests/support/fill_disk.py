@@ -1,6 +1,6 @@
 """Let a disk run full under a save, a training and a command; print what became of them as JSON.
 
-python _fill_disk.py FOLDER disk|limit
+python tests/support/fill_disk.py FOLDER disk|limit
 
 With "disk" the folder's disk is filled up, so it should be a small one; with "limit" the system
 lets this process write no more than a few bytes into any file.
@@ -69,7 +69,7 @@ def told(function, *arguments):
 X, y = load_digits_28(return_X_y=True)
 X, y = X[:200] / 255, y[:200]
 params = {"hidden_layer_sizes": (8,), "max_epochs": 4, "random_state": 0}
-path = folder / "model.skops"
+path = folder / "model.safetensors"
 ann = DigitANN(**params).fit(X, y)
 save_model(ann, path)
 expected = ann.predict_proba(X)
