@@ -7,8 +7,8 @@ from ._images.segmentation import DigitSegment as DigitSegment
 from ._images.segmentation import segment_digits as segment_digits
 from ._model_files.model_file import ModelFileError as ModelFileError
 from ._model_files.model_file import read_metadata as read_metadata
-from ._model_files.persistence import load_model as load_model
-from ._model_files.persistence import save_model as save_model
+from ._model_files.save_and_load import load_model as load_model
+from ._model_files.save_and_load import save_model as save_model
 from ._network.random_warp import RandomWarp as RandomWarp
 from ._pipeline import make_digit_pipeline as make_digit_pipeline
 

@@ -77,6 +77,6 @@ def honest_model_file(tmp_path_factory):
     steps = [("scaler", PixelScaler()), ("pca", PCA(9)), ("ann", ann)]
     pipeline = Pipeline(steps).fit(X, y)
     ann.partial_fit(pipeline[:-1].transform(X), y)
-    path = tmp_path_factory.mktemp("models") / "honest.skops"
+    path = tmp_path_factory.mktemp("models") / "honest.safetensors"
     save_model(pipeline, path, keep_optimizer=True)
     return path.read_bytes()

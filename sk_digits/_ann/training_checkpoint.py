@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import time
-import zipfile
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from skorch.callbacks import Callback
 
 from sk_digits._ann.digit_net import DigitNet
-from sk_digits._ann.net_state import load_arrays, net_to_arrays
+from sk_digits._ann.net_state import (
+    check_history,
+    load_arrays,
+    name_arrays,
+    net_to_arrays,
+    take_arrays,
+    take_weights,
+)
 from sk_digits._atomic_write import write_atomically
 from sk_digits._network.early_stopper import EarlyStopper
+from sk_digits._plain_values import from_plain, to_plain
+from sk_digits._tensor_file import pack, read
 
+KIND = "sk_digits.checkpoint"
+MAX_HEADER_BYTES = 2**26  # of a history of half a million epochs
 TORN_AFTER = 600  # seconds in which a file that is being written grows
 
 
@@ -93,7 +102,7 @@ class TrainingCheckpoint(Callback):
         if validation is not None:
             rows += [validation.X, validation.y, validation.sample_weight, validation.copies]
         rows = [tensor for tensor in rows if tensor is not None]
-        self.path_ = folder / f"training-{_fingerprint(net, rows, self.stopper_)}.npz"
+        self.path_ = folder / f"training-{_fingerprint(net, rows, self.stopper_)}.safetensors"
         for torn in folder.glob(f".{self.path_.name}.*.tmp"):
             with contextlib.suppress(FileNotFoundError):
                 # A process was killed in writing it, unless another one writes it now.
@@ -117,48 +126,59 @@ class TrainingCheckpoint(Callback):
         OSError
             If there is no space for it. The file of the epoch before is then as it was.
         """
-        arrays = net_to_arrays(net)
-        about = {"epochs_done": net.epochs_done, "history": arrays["history"]}
-        parts = {f"weights/{name}": array for name, array in arrays["weights"].items()}
-        parts["generator"] = arrays["generator"]
-        for index, moments in arrays["optimizer"].items():
-            parts |= {f"optimizer/{index}/{name}": array for name, array in moments.items()}
+        state = net_to_arrays(net)
+        arrays, numbers = name_arrays(state), None
         if self.stopper_ is not None:
-            about["stopper"], best = self.stopper_.get_state()
-            parts |= {f"best/{name}": tensor.cpu().numpy() for name, tensor in best.items()}
-        parts["about"] = np.frombuffer(json.dumps(about, default=float).encode(), dtype=np.uint8)
-        file = io.BytesIO()
-        np.savez(file, **parts)
-        write_atomically(self.path_, file.getvalue())
+            numbers, best = self.stopper_.get_state()
+            arrays |= {f"best/{name}": tensor.cpu().numpy() for name, tensor in best.items()}
+        # Other callbacks may have recorded numbers of torch.
+        history = json.loads(json.dumps(state["history"], default=float))
+        document = {
+            "epochs_done": net.epochs_done,
+            "history": to_plain(history),
+            "stopper": to_plain(numbers),
+        }
+        write_atomically(self.path_, pack(KIND, document, arrays))
 
     def _resume(self, net: DigitNet) -> None:
+        numbers, best = None, {}
         try:
-            with open(self.path_, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                parts = dict(archive)
-            about = json.loads(parts.pop("about").tobytes())
-            optimizer: dict[int, dict[str, NDArray[Any]]] = {}
-            for name, array in _below("optimizer/", parts).items():
-                index, moment = name.split("/")
-                optimizer.setdefault(int(index), {})[moment] = array
-            arrays = {
-                "weights": _below("weights/", parts),
-                "optimizer": optimizer,
-                "generator": parts["generator"],
-                "history": about["history"],
-            }
-            load_arrays(net, arrays)
+            document, arrays = read(self.path_, KIND, MAX_HEADER_BYTES)
+            state = take_arrays(arrays, "", net.architecture)
+            if not state["optimizer"]:
+                raise ValueError("there is no state of the optimizer")
+            state["history"] = from_plain(document["history"])
+            check_history(state["history"])
+            epochs_done = len(state["history"]) - len(net.history)
+            if document["epochs_done"] != epochs_done:
+                raise ValueError("its history has other epochs")
             if self.stopper_ is not None:
-                best = {k: torch.tensor(v) for k, v in _below("best/", parts).items()}
-                self.stopper_.set_state(about["stopper"], best)
-            net.epochs_done = about["epochs_done"]
-        except (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+                best = take_weights(arrays, "best/", net.architecture)
+                numbers = from_plain(document["stopper"])
+                _check_numbers(numbers, set(self.stopper_.get_state()[0]))
+            if arrays:
+                raise ValueError(f"there is an array {min(arrays)!r}")
+        except FileNotFoundError:  # another process had the same training, and has ended
+            return
+        except (OSError, MemoryError):
+            raise
+        # Damage shows as many types of error.
+        except Exception as error:
             raise ValueError(
-                f"{os.fspath(self.path_)!r} is damaged ({error}). Delete it to start anew."
+                f"{os.fspath(self.path_)!r} is damaged ({str(error)[:500]}). Delete it to start "
+                "anew."
             ) from error
+        load_arrays(net, state)
+        if self.stopper_ is not None:
+            self.stopper_.set_state(numbers, {k: torch.tensor(v) for k, v in best.items()})
+        net.epochs_done = epochs_done
 
 
-def _below(prefix: str, parts: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {k.removeprefix(prefix): v for k, v in parts.items() if k.startswith(prefix)}
+def _check_numbers(numbers: Any, names: set[str]) -> None:
+    if not isinstance(numbers, dict) or set(numbers) != names:
+        raise ValueError(f"the state of early stopping has other parts than {sorted(names)}")
+    if not all(isinstance(number, Real) for number in numbers.values()):
+        raise ValueError("the state of early stopping has values that are no numbers")
 
 
 def _fingerprint(net: DigitNet, rows: list[torch.Tensor], stopper: EarlyStopper | None) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sk_digits import _atomic_write
+
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Model file, as train --out saves it.")
 ]
@@ -40,3 +42,4 @@ def check_writable(path: Path) -> None:
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
         raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")
+    _atomic_write.check_writable(path)

@@ -47,7 +47,7 @@ def train(
     fit(pipeline, split, checkpoint=checkpoint, resume=resume, quiet=quiet)
     report_and_save(pipeline, split, out, seed)
     if checkpoint is not None:
-        dict(pipeline["ann"].net_.callbacks_)["TrainingCheckpoint"].path_.unlink()
+        dict(pipeline["ann"].net_.callbacks_)["TrainingCheckpoint"].path_.unlink(missing_ok=True)
 
 
 def fit(

@@ -1,5 +1,6 @@
 """`TrainingCheckpoint`: a training that was interrupted continues as if it had not been."""
 
+import contextlib
 import json
 import os
 import resource
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from sklearn.base import clone
 from skorch.callbacks import Callback
 from support.classifiers import EVERYTHING, TINY, weights_of
+from support.model_file_corpus import case, with_arrays, with_document
 
 from sk_digits import DigitANN, RandomWarp, TrainingCheckpoint
 
@@ -161,15 +165,133 @@ def test_what_another_process_writes_is_left_to_it(digits, tmp_path):
     assert set(tmp_path.iterdir()) == {file, new}
 
 
-@pytest.mark.parametrize("n_bytes", [0, 10, 1000, -10])
-def test_a_damaged_file_is_an_error_that_names_it(digits, tmp_path, n_bytes):
-    """A file that is cut off is a ValueError that names it, not a start for the training."""
-    X, y = digits
-    ann = DigitANN(**SIX_EPOCHS, callbacks=[TrainingCheckpoint(tmp_path)]).fit(X, y)
+@pytest.fixture(scope="module")
+def interrupted(digits, tmp_path_factory):
+    """Return a training with early stopping, its file, and the bytes of that after two epochs."""
+    folder = tmp_path_factory.mktemp("run")
+    ann = DigitANN(
+        **SIX_EPOCHS, early_stopping=True, callbacks=[TrainingCheckpoint(folder), Crash(2)]
+    )
+    with pytest.raises(RuntimeError, match="crash"):
+        ann.fit(*digits)
+    (file,) = folder.iterdir()
+    return ann.set_params(callbacks=[TrainingCheckpoint(folder)]), file, file.read_bytes()
+
+
+def _assert_damaged(interrupted, digits, content, reason):
+    ann, file, _ = interrupted
+    file.write_bytes(content)
+    message = rf"{file.name}' is damaged \(.*{reason}.*\)\. Delete it to start anew\."
+    with pytest.raises(ValueError, match=message):
+        clone(ann).fit(*digits)
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("n_bytes", [0, 7, 10, 1000, -10])
+def test_a_truncated_file_is_an_error_that_names_it(interrupted, digits, n_bytes):
+    """What is cut off is not gone on from."""
+    _assert_damaged(interrupted, digits, interrupted[2][:n_bytes], "only the beginning of one")
+
+
+def test_every_damaged_byte_is_found(interrupted, digits):
+    """A changed bit, wherever it is, is one error, and never an interpreter that dies."""
+    rng = np.random.default_rng(0)
+    for position in [*range(8), *rng.integers(8, len(interrupted[2]), 40)]:
+        content = bytearray(interrupted[2])
+        content[position] ^= 1 << rng.integers(8)
+        _assert_damaged(interrupted, digits, bytes(content), "")
+
+
+def test_hostile_files_are_errors_or_trainings(interrupted, digits, tmp_path):
+    """Of files with a right checksum each is that error, or what a training can go on from."""
+    ann, file, honest = interrupted
+    n_refused = 0
+    for i in range(400):
+        file.write_bytes(case(honest, i, str(tmp_path / "canary")).content)
+        resumed = clone(ann)
+        with contextlib.suppress(ValueError):
+            resumed.fit(*digits)
+        n_refused += not hasattr(resumed, "net_")
+    assert n_refused > 300
+    assert not (tmp_path / "canary").exists()
+
+
+def _set(name, array):
+    return lambda arrays: arrays.update({name: array})
+
+
+def _point_elsewhere(arrays):
+    arrays["generator"][8:12] = np.frombuffer(np.int32(624).tobytes(), np.uint8)
+    arrays["generator"][16:24] = np.frombuffer(np.int64(624).tobytes(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_set("optimizer/0/exp_avg", np.zeros(1, np.float32)), "by its architecture it has shape"),
+        (_set("optimizer/0/step", np.zeros(2, np.float32)), "by its architecture it has shape"),
+        (_set("weights/0.weight", np.zeros((16, 64))), "by its architecture it has shape"),
+        (_set("best/0.bias", np.full(16, np.nan, np.float32)), "best/0.bias is not finite"),
+        (_set("generator", np.zeros(5056, np.uint8)), "no state of a torch generator"),
+        (_point_elsewhere, "no state of a torch generator"),
+        (_set("more", np.zeros(3)), "there is an array 'more'"),
+        (lambda arrays: arrays.pop("best/0.bias"), "there is no array 'best/0.bias'"),
+        (lambda arrays: arrays.pop("optimizer/0/step"), "no state of the optimizer"),
+        (lambda arrays: arrays.pop("generator"), "no state of a torch generator"),
+    ],
+)
+def test_arrays_of_another_training_are_refused(interrupted, digits, change, reason):
+    """With moments of another shape, or a generator beyond its numbers, torch reads anywhere."""
+    _assert_damaged(interrupted, digits, with_arrays(interrupted[2], change), reason)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"epochs_done": 3}, "its history has other epochs"),
+        ({"epochs_done": None}, "its history has other epochs"),
+        ({"history": []}, "no list of epochs"),
+        ({"history": [{"dict": [["dur", 1]]}] * 2}, "'train_loss'"),
+        ({"history": {"os.system": ["true"]}}, "'os.system' is no type"),
+        ({"stopper": None}, "the state of early stopping has other parts"),
+        ({"stopper": {"dict": [["tol", 1]]}}, "the state of early stopping has other parts"),
+    ],
+)
+def test_documents_of_another_training_are_refused(interrupted, digits, changes, reason):
+    """Epochs, history and the state of early stopping belong together."""
+    content = with_document(interrupted[2], lambda document: document.update(changes))
+    _assert_damaged(interrupted, digits, content, reason)
+
+
+def test_a_model_file_is_no_checkpoint(interrupted, digits, honest_model_file):
+    """Nor is a file of NumPy, as checkpoints were until they became safetensors."""
+    _assert_damaged(interrupted, digits, honest_model_file, "it is no checkpoint file")
+    _assert_damaged(interrupted, digits, b"PK\3\4" + bytes(100), "it is no checkpoint file")
+
+
+def test_a_file_that_another_process_deletes_is_no_error(digits, tmp_path, monkeypatch):
+    """Two of one training share a file; the one that ends first may delete it."""
+    ann = DigitANN(**SIX_EPOCHS, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:n_bytes])
-    with pytest.raises(ValueError, match=rf"{file.name}' is damaged .* Delete it"):
-        ann.fit(X, y)
+    file.unlink()
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # as it was a moment ago
+    again = DigitANN(**SIX_EPOCHS, callbacks=[TrainingCheckpoint(tmp_path)]).fit(*digits)
+    _assert_equal(again, ann)
+
+
+def test_numbers_of_torch_in_the_history_are_saved(digits, tmp_path):
+    """Other callbacks record what they like, as long as it is a number: also none, or a tensor."""
+
+    class Recorder(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("tensor", torch.tensor(0.5))
+            net.history.record("nan", float("nan"))
+
+    callbacks = [Recorder(), TrainingCheckpoint(tmp_path)]
+    DigitANN(**SIX_EPOCHS, callbacks=callbacks).fit(*digits)
+    resumed = DigitANN(**SIX_EPOCHS, callbacks=callbacks).fit(*digits)
+    assert resumed.net_.history[0]["tensor"] == 0.5
+    assert np.isnan(resumed.net_.history[0]["nan"])
 
 
 def test_a_full_disk_keeps_the_last_epoch(digits, tmp_path):

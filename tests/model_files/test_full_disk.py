@@ -50,13 +50,13 @@ def test_a_full_disk_is_an_error_that_names_the_file(report):
         if report["mode"] == "disk"
         else (errno.EFBIG, "File too large")
     )
-    for told, file in (("save_model", "model.skops"), ("checkpoint", "checkpoint/training-")):
+    for told, file in (("save_model", "model.safetensors"), ("checkpoint", "checkpoint/training-")):
         assert report[told]["errno"] == number
         assert reason in report[told]["message"]
         assert "bytes are to be written" in report[told]["message"]
         assert f"{report['folder']}/{file}" in report[told]["message"]
     assert report["train"]["exit_code"] != 0
-    assert f"{report['folder']}/model.skops: {reason}" in report["train"]["message"]
+    assert f"{report['folder']}/model.safetensors: {reason}" in report["train"]["message"]
 
 
 def test_a_full_disk_leaves_the_old_model_and_nothing_beside_it(report):
@@ -69,5 +69,5 @@ def test_a_training_goes_on_when_there_is_space_again(report):
     """From the last epoch that was saved, to the bits of a training without a full disk."""
     assert report["is_unfitted"]
     (file,) = report["checkpoint_files"]
-    assert file.endswith(".npz")
+    assert file.endswith(".safetensors")
     assert report["resumes_to_the_same_bits"]

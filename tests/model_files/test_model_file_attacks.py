@@ -3,8 +3,6 @@
 import json
 import os
 import pickle
-import re
-import struct
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import skops.io
 import torch
 from skorch import NeuralNetClassifier
@@ -20,28 +19,27 @@ from support.model_file_corpus import (
     HOSTILE_TYPES,
     Payload,
     case,
-    nodes_of,
-    pack,
-    plain,
-    seal,
-    unpack,
-    with_schema,
+    join,
+    split,
+    tree_of,
+    with_arrays,
+    with_document,
+    with_text,
 )
 
-from sk_digits import ModelFileError, load_model
-from sk_digits._model_files.model_file import read_metadata
+from sk_digits import ModelFileError, load_model, read_metadata
 
 
 @pytest.fixture
 def honest(honest_model_file):
-    """Give the bytes of a file that has everything that a model file can have."""
+    """Return the bytes of a file that has everything that a model file can have."""
     return honest_model_file
 
 
 @pytest.fixture
 def path(tmp_path):
-    """Give a place for a model file."""
-    return tmp_path / "model.skops"
+    """Return a place for a model file."""
+    return tmp_path / "model.safetensors"
 
 
 AUDITED = """
@@ -82,7 +80,7 @@ print(json.dumps(result))
 
 
 def audit(folder):
-    """Load all cases in a folder in a fresh process; give outcomes and what it did beside."""
+    """Load all cases in a folder in a fresh process; return outcomes and what it did beside."""
     result = subprocess.run(
         [sys.executable, "-c", AUDITED, str(folder)], capture_output=True, text=True, check=True
     )
@@ -95,13 +93,14 @@ def test_hostile_files_make_loading_do_nothing_but_read(honest, tmp_path):
     (tmp_path / "honest").write_bytes(honest)
     kinds = {}
     for i in range(360):
-        kind, content = case(honest, "model", i, str(canary))
+        kind, content = case(honest, i, str(canary))
         (tmp_path / f"{i:03}.case").write_bytes(content)
         kinds[f"{i:03}.case"] = kind
-    for name, (outcome, events) in audit(tmp_path).items():
+    outcomes = audit(tmp_path)
+    assert len(outcomes) == 360
+    for name, (outcome, events) in outcomes.items():
         assert outcome in ("refused", "loaded"), (name, kinds[name])
         assert events == [], (name, kinds[name])
-        assert outcome == "refused" or kinds[name] != "payload"
     assert not canary.exists()
 
 
@@ -110,8 +109,8 @@ def test_damaged_files_are_model_file_errors_or_the_same_kind_of_model(honest, p
     counts = {"refused": 0, "loaded": 0}
     messages = []
     for i in range(1000, 1600):
-        path.write_bytes(case(honest, "model", i, str(path.with_name("canary"))).content)
-        start = time.perf_counter()
+        path.write_bytes(case(honest, i, str(path.with_name("canary"))).content)
+        start = time.process_time()
         try:
             model = load_model(path)
         except ModelFileError as error:
@@ -120,14 +119,14 @@ def test_damaged_files_are_model_file_errors_or_the_same_kind_of_model(honest, p
         else:
             counts["loaded"] += 1
             assert model.predict(np.zeros((1, 64))).shape == (1,)
-        assert time.perf_counter() - start < 5  # 1 s, on a machine that does other things as well
+        assert time.process_time() - start < 1
     assert counts["refused"] > 500
-    assert all(str(path) in message for message in messages)
+    assert all(str(path) in message and len(message) < 2000 for message in messages)
     assert not path.with_name("canary").exists()
 
 
-def test_a_skorch_net_in_a_skops_file_is_a_pickle_and_does_nothing_here(honest, tmp_path):
-    """skorch unpickles bytes out of the file once skops trusts its type; load_model has no type."""
+def test_a_skorch_net_in_a_skops_file_is_a_pickle(honest, tmp_path):
+    """skorch unpickles bytes out of a file once skops trusts its type; here a net is arrays."""
     canary = tmp_path / "canary"
     X, y = np.zeros((20, 4), np.float32), np.arange(20) % 2
     net = NeuralNetClassifier(
@@ -142,161 +141,192 @@ def test_a_skorch_net_in_a_skops_file_is_a_pickle_and_does_nothing_here(honest, 
     file = tmp_path / "net.skops"
     skops.io.dump(net, file)
     trusted = skops.io.get_untrusted_types(file=file)
-    members = unpack(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
     stored = next(name for name in members if name.endswith(".bin"))
-    file.write_bytes(pack(members | {stored: pickle.dumps(Payload(str(canary), 1))}))
+    members[stored] = pickle.dumps(Payload(str(canary), 1))
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
     assert skops.io.get_untrusted_types(file=file) == trusted
 
     with pytest.raises(TypeError, match="not iterable"):  # of what the code returned: it has run
         skops.io.load(file, trusted=trusted)
     assert canary.exists()
     canary.unlink()
-
-    with pytest.raises(ModelFileError, match="no model file has"):
+    with pytest.raises(ModelFileError, match="a zip archive, as older releases wrote them"):
         load_model(file)
-    for i in range(600):  # our own file, with the net and its pickle in place of the model or net_
-        kind, content = case(honest, "model", i, str(canary))
-        if kind == "payload":
-            file.write_bytes(content)
-            with pytest.raises(ModelFileError, match=r"model files do not hold|no model file"):
-                load_model(file)
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("place", ["root", "parameter", "step", "key type"])
-@pytest.mark.parametrize("type_", HOSTILE_TYPES, ids=lambda t: ".".join(t[:2]) + " " + t[2])
-def test_no_other_type_is_built(honest, path, place, type_):
+@pytest.mark.parametrize("place", ["root", "parameter", "step", "fitted", "history"])
+@pytest.mark.parametrize("name", HOSTILE_TYPES)
+def test_no_other_type_is_built(honest, path, place, name):
     """Whatever it is, and wherever it stands, a type outside the list is an error."""
-    module, name, loader = type_
-    node = {"__module__": module, "__class__": name, "__loader__": loader, "content": plain(1)}
+    estimator = {"type": name, "params": {}, "fitted": {}}
 
-    def change(schema):
+    def change(document):
+        ann = tree_of(document, 2)
         if place == "root":
-            schema.update(node)
-        elif place == "parameter":
-            nodes_of(schema, "DigitANN")["verbose"] = node
+            document["tree"] = estimator
         elif place == "step":
-            nodes_of(schema, "Pipeline")["steps"]["content"][0]["content"][1] = node
+            document["tree"]["steps"][0][1] = estimator
+        elif place == "parameter":
+            ann["params"]["verbose"] = {name: [1]}
+        elif place == "fitted":
+            ann["fitted"]["classes_"] = {name: [1]}
         else:
-            schema["content"]["key_types"]["content"][0] = node | {"__loader__": "TypeNode"}
+            ann["net"]["history"][0] = {name: [1]}
 
-    path.write_bytes(with_schema(honest, change))
-    with pytest.raises(ModelFileError, match=r"cannot be loaded: .*(model|state)"):
+    path.write_bytes(with_document(honest, change))
+    with pytest.raises(ModelFileError, match=r"model files take|lacks|is no type of a plain|param"):
         load_model(path)
 
 
-def test_a_shared_or_unused_array_is_refused(honest, path):
-    """Each array is used once, so that a small file cannot make a large model."""
-    members = unpack(honest)
-    path.write_bytes(pack(seal(members | {"4000.npy": members["0.npy"]})))
-    with pytest.raises(ModelFileError, match=r"'4000\.npy' is used by nothing"):
+def test_each_array_is_used(honest, path):
+    """What no part of the model has is no part of the file, and nothing is used twice."""
+    path.write_bytes(with_arrays(honest, lambda arrays: arrays.update(x=np.zeros(3))))
+    with pytest.raises(ModelFileError, match="its array 'x' is of no use"):
         load_model(path)
-
-    def change(schema):
-        net = nodes_of(schema, "DigitANN")["net_"]["content"]["weights"]["content"]
-        net["1.weight"]["file"] = net["1.bias"]["file"]
-
-    path.write_bytes(with_schema(honest, change))
-    with pytest.raises(ModelFileError, match="names no array of its own"):
+    path.write_bytes(with_arrays(honest, lambda arrays: arrays.pop("2/weights/1.bias")))
+    with pytest.raises(ModelFileError, match=r"there is no array '2/weights/1\.bias'"):
         load_model(path)
 
 
-def test_node_ids_are_refused(honest, path):
-    """skops would take a node with the id of another for that other, whatever stands in it."""
+def lie(change):
+    """Return a function that changes the header of a file, and makes the checksum right again."""
 
-    def change(schema):
-        nodes_of(schema, "DigitANN")["verbose"]["__id__"] = 1
+    def make(honest):
+        header, data = split(honest)
+        changed = change(header, data)
+        return join(*(changed if isinstance(changed, tuple) else (header, data)))
 
-    path.write_bytes(with_schema(honest, change))
-    with pytest.raises(ModelFileError, match="is a node that skops does not write"):
-        load_model(path)
-
-
-def bomb_of_zeros(honest):
-    """Put 100 MB into 100 kB."""
-    return pack(unpack(honest) | {"0.npy": bytes(10**8)}, zipfile.ZIP_DEFLATED)
+    return make
 
 
-def bomb_of_overlaps(honest):
-    """Let 3,000 members be one, as in Fifield's bomb of 2019."""
-    content = bytes(10**6)
-    data = bytearray(pack(unpack(honest) | {"3999.npy": content}))
-    start = data.rindex(b"PK\1\2")
-    entry = bytes(data[start : start + 46])
-    end = bytearray(data[-22:])
-    directory = int.from_bytes(end[16:20], "little")
-    entries = b"".join(entry + b"%d.npy" % i for i in range(1000, 4000))
-    data = data[:-22] + entries
-    struct.pack_into("<HHL", end, 8, 3030, 3030, len(data) - directory)
-    return bytes(data + end)
+def with_entry(**changes):
+    """Return a function that changes the header's entry of the first weights."""
+    return lie(lambda header, data: header["2/weights/0.weight"].update(changes))
 
 
-def bomb_of_members(honest):
-    """Add 60,000 members."""
-    return pack(unpack(honest) | {f"{i}.npy": b"" for i in range(100, 60_000)})
+def move(header, data):
+    """Let an array begin where another does."""
+    header["2/weights/1.bias"]["data_offsets"] = header["2/weights/1.weight"]["data_offsets"]
 
 
-def bomb_of_brackets(honest):
-    """Nest lists, eight million deep."""
-    return pack(seal(unpack(honest) | {"schema.json": b"[" * (2**23 - 1)}))
+def leave_a_hole(header, data):
+    """Move the last array away from the one before it."""
+    last = max(header, key=lambda name: header[name].get("data_offsets", [0])[0])
+    start, end = header[last]["data_offsets"]
+    header[last]["data_offsets"] = [start + 8, end + 8]
+    return header, data + bytes(8)
 
 
-def bomb_of_nodes(honest):
-    """Give a schema the greatest length."""
-    node = json.dumps(plain(1))
-    text = '{"__class__":"list","__module__":"builtins","__loader__":"ListNode","content":['
-    n_nodes = (2**23 - 300) // (len(node) + 1)
-    text += ",".join([node] * n_nodes) + '],"protocol":2}'
-    return pack(seal(unpack(honest) | {"schema.json": text.encode()}))
+def repeat(what):
+    """Return a function that gives a header two entries of a name."""
+
+    def change(header, data):
+        text = json.dumps(header)
+        entry = json.dumps(header.get(what, {}))
+        return text.replace(f'"{what}":', f'"{what}": {entry}, "{what}":', 1).encode(), data
+
+    return lie(change)
 
 
-def bomb_of_metadata(honest):
-    """Write more metadata than anyone reads."""
-    return pack(seal(unpack(honest) | {"metadata.json": b" " * (2**20 + 1)}))
-
-
-BOMBS = {
-    bomb_of_zeros: "compressed or encrypted",
-    bomb_of_overlaps: "overlap|two members",
-    bomb_of_members: "at most",
-    bomb_of_brackets: "damaged",
-    bomb_of_nodes: "is used by nothing",
-    bomb_of_metadata: "bytes long",
+LIES = {
+    "offsets that overlap": (lie(move), "damaged .*invalid offset"),
+    "a hole": (lie(leave_a_hole), "damaged .*invalid offset"),
+    "bytes behind": (lie(lambda header, data: (header, data + b"x")), "1 bytes follow its last"),
+    "an end beyond": (with_entry(data_offsets=[0, 10**12]), "only the beginning of one"),
+    "a start below": (with_entry(data_offsets=[-4, 284]), "damaged .*invalid JSON"),
+    "an end before the start": (with_entry(data_offsets=[288, 0]), "damaged .*invalid offset"),
+    "offsets that are no ints": (with_entry(data_offsets=[0.0, 288.0]), "header is damaged at"),
+    "offsets that are none": (with_entry(data_offsets="ab"), "header is damaged at"),
+    "a shape of another length": (with_entry(shape=[9, 9]), "damaged .*invalid shape"),
+    "a shape that overflows": (with_entry(shape=[2**62, 2**62, 0]), "damaged .*overflow"),
+    "a shape of many sides": (with_entry(shape=[1] * 70), "damaged .*invalid shape"),
+    "bfloat16": (with_entry(dtype="BF16", shape=[8, 18]), "has type 'BF16'"),
+    "float8": (with_entry(dtype="F8_E4M3", shape=[8, 36]), "has type 'F8_E4M3'"),
+    "a type that is none": (with_entry(dtype=["F32"]), "header is damaged at"),
+    "one more field": (with_entry(x=[[[]]]), "its header is damaged at '2/weights/0.weight'"),
+    "an entry that is none": (
+        lie(lambda header, data: header.update({"2/weights/0.weight": 5})),
+        "its header is damaged at '2/weights/0.weight'",
+    ),
+    "no document": (lie(lambda header, data: header.pop("__metadata__") and None), "no model file"),
+    "two documents": (
+        lie(lambda header, data: header["__metadata__"].update(x="y")),
+        "no model file",
+    ),
+    "a document that is none": (
+        lie(lambda header, data: header["__metadata__"].update({"sk_digits.model": "[]"})),
+        "no model file",
+    ),
+    "a checkpoint": (
+        lie(
+            lambda header, data: header.update(
+                __metadata__={
+                    "sk_digits.checkpoint": header["__metadata__"]["sk_digits.model"],
+                }
+            )
+        ),
+        "no model file",
+    ),
+    "a name twice": (repeat("2/weights/0.weight"), "two entries of one name"),
+    "a field twice": (repeat("dtype"), "two entries of one name"),
+    "documents twice": (repeat("__metadata__"), "two entries of one name"),
+    "a part of the document twice": (
+        lambda honest: with_text(honest, lambda text: text.replace('"tree"', '"tree":1,"tree"')),
+        "two entries of one name",
+    ),
+    "a parameter twice": (
+        lambda honest: with_text(honest, lambda text: text.replace('"lr"', '"lr":1,"lr"')),
+        "two entries of one name",
+    ),
+    "NaN in the header": (
+        lie(lambda header, data: (json.dumps(header).replace("[", "[NaN,", 1).encode(), data)),
+        "has the number NaN",
+    ),
+    "NaN in the document": (
+        lambda honest: with_document(honest, lambda d: d.update(x=float("nan"))),
+        "has the number NaN",
+    ),
+    "infinity in the document": (
+        lambda honest: with_text(honest, lambda text: text.replace('"tree"', '"x":1e999,"tree"')),
+        "has the number 1e999",
+    ),
+    "an int of 5,000 digits": (
+        lambda honest: with_text(
+            honest, lambda text: text.replace('"tree"', f'"x":{"9" * 5000},"tree"')
+        ),
+        "has the number 9{40}\\.",
+    ),
+    "a name that is no UTF-8": (
+        lie(lambda header, data: (json.dumps(header).encode().replace(b"2/w", b"\xff/w"), data)),
+        "damaged .*can't decode byte",
+    ),
+    "a name that is half a character": (
+        lie(lambda header, data: (json.dumps(header).replace("2/w", "\\ud800/w").encode(), data)),
+        "damaged .*hex escape",
+    ),
+    "another encoding": (
+        lie(lambda header, data: (json.dumps(header).encode("utf-16"), data)),
+        "damaged .*can't decode byte",
+    ),
+    "a header in brackets": (
+        lie(lambda header, data: (b"[" + json.dumps(header).encode() + b"]", data)),
+        "no model file",
+    ),
 }
-MEASURED = """
-import json, resource, sys, time
-from pathlib import Path
-import torch
-from sk_digits import ModelFileError, load_model
-folder = Path(sys.argv[1])
-load_model(folder / "honest")
-costs = {}
-for bomb in sorted(folder.glob("bomb_*")):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    try:
-        load_model(bomb)
-    except ModelFileError as error:
-        seconds = time.perf_counter() - start
-        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        costs[bomb.name] = [seconds, kilobytes, str(error)]
-print(json.dumps(costs))
-"""
 
 
-def test_bombs_cost_little(honest, tmp_path):
-    """What is made to be large inside is refused at once, in a hundred megabytes or two."""
-    (tmp_path / "honest").write_bytes(honest)
-    for bomb in BOMBS:
-        (tmp_path / bomb.__name__).write_bytes(bomb(honest))
-    command = [sys.executable, "-c", MEASURED, str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    costs = json.loads(result.stdout)
-    for bomb, expected in BOMBS.items():
-        seconds, kilobytes, message = costs[bomb.__name__]
-        assert re.search(expected, message)
-        assert seconds < 5  # 1 s, on a machine that does other things as well
-        assert kilobytes < 200_000, bomb
+@pytest.mark.parametrize("name", LIES)
+def test_a_header_that_lies_is_refused(honest, path, name):
+    """Each byte of the data belongs to one array, and each name stands once."""
+    make, message = LIES[name]
+    path.write_bytes(make(honest))
+    with pytest.raises(ModelFileError, match=f"cannot be loaded: .*{message}"):
+        load_model(path)
 
 
 def test_a_hole_of_many_gigabytes_is_refused_by_its_length(tmp_path):
@@ -305,36 +335,54 @@ def test_a_hole_of_many_gigabytes_is_refused_by_its_length(tmp_path):
     with file.open("wb") as hole:
         hole.truncate(2**40)
     for read in (load_model, read_metadata):
-        with pytest.raises(ModelFileError, match="bytes long; a model file has"):
+        with pytest.raises(ModelFileError, match="bytes long; at most 536,870,912 are read"):
             read(file)
 
 
-@pytest.mark.parametrize("cut", [0, 1, 21, 22, 100, 0.5, 0.99])
+def test_depth_is_refused_whatever_the_limit_of_recursion(honest, tmp_path):
+    """Where an application has raised Python's limit, deep JSON would end the process."""
+    deep = "[" * 500_000
+    change = lie(lambda header, data: (deep[:12_000].encode(), data))
+    (tmp_path / "header").write_bytes(change(honest))
+    (tmp_path / "document").write_bytes(
+        with_text(honest, lambda text: text.replace('"tree":', f'"tree":{deep}', 1))
+    )
+    code = (
+        "import sys; from sk_digits import ModelFileError, load_model\n"
+        "sys.setrecursionlimit(10**7)\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: load_model(path)\n"
+        "    except ModelFileError as error: print(error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "header"), str(tmp_path / "document")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.count("nested more than 64 deep") == 2
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 8, 9, 100, 0.5, 0.99])
 def test_a_truncated_file_is_refused(honest, path, cut):
     """Of a download that broke off, nothing is taken."""
     path.write_bytes(honest[: int(cut * len(honest)) if isinstance(cut, float) else cut])
     for read in (load_model, read_metadata):
-        with pytest.raises(ModelFileError, match="or only the beginning of one"):
+        with pytest.raises(ModelFileError, match="only the beginning of one"):
             read(path)
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):
-    """Pickles, NumPy's and torch's files, archives and texts are no model files."""
+    """Pickles, NumPy's, torch's and other safetensors files, archives and texts are none."""
     path = tmp_path / "file"
     others = []
     for write in (
         lambda: path.write_bytes(pickle.dumps(Payload(str(tmp_path / "canary"), 0))),
         lambda: torch.save({"a": torch.zeros(3)}, path),
-        lambda: (
-            np.save(path.with_suffix(".npy"), np.zeros(3)) or path.with_suffix(".npy").rename(path)
-        ),
+        lambda: path.write_bytes(b"\x93NUMPY\1\0v\0{'descr': '<f8', 'fortran_order': False"),
+        lambda: safetensors.numpy.save_file({"a": np.zeros(3)}, path),
+        lambda: safetensors.numpy.save_file({"a": np.zeros(3)}, path, {"format": "pt"}),
         lambda: path.write_text("model"),
-        lambda: path.write_bytes(pack({"schema.json": b"{}"})),
-        lambda: path.write_bytes(pack({"schema.json": b"{}", "metadata.json": b"[]"})),
         lambda: path.write_bytes(Path(os.__file__).read_bytes()),
     ):
         write()
-        with pytest.raises(ModelFileError, match="cannot be loaded: ") as caught:
+        with pytest.raises(ModelFileError, match="cannot be loaded: it is no model file") as caught:
             load_model(path)
         others.append(str(caught.value))
     assert not (tmp_path / "canary").exists()

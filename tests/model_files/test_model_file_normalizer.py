@@ -1,11 +1,9 @@
 """`DigitImageNormalizer` in model files: as it was saved, or refused."""
 
-import json
-
 import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
-from support.model_file_corpus import nodes_of, plain, with_schema
+from support.model_file_corpus import tree_of, with_document
 
 from sk_digits import (
     DigitANN,
@@ -21,7 +19,7 @@ PARAMS = {"ink": "light", "on_blank": "zeros", "image_shape": (30, 20), "max_pix
 
 @pytest.fixture(scope="module")
 def pictures():
-    """Give pictures of light strokes, with noise, as flat rows; the last one is blank."""
+    """Return pictures of light strokes, with noise, as flat rows; the last one is blank."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 20, (12, 30, 20), dtype=np.uint8)
     for i, image in enumerate(images[:-1]):
@@ -40,16 +38,16 @@ def pipeline(pictures):
 
 @pytest.fixture(scope="module")
 def honest(pipeline, tmp_path_factory):
-    """Give the bytes of its model file."""
-    path = tmp_path_factory.mktemp("models") / "pictures.skops"
+    """Return the bytes of its model file."""
+    path = tmp_path_factory.mktemp("models") / "pictures.safetensors"
     save_model(pipeline, path)
     return path.read_bytes()
 
 
 @pytest.fixture
 def path(tmp_path):
-    """Give a place for a model file."""
-    return tmp_path / "model.skops"
+    """Return a place for a model file."""
+    return tmp_path / "model.safetensors"
 
 
 def test_a_pipeline_of_pictures_is_as_it_was_saved(pipeline, pictures, honest, path):
@@ -75,100 +73,89 @@ def test_output_containers_are_kept(pipeline, pictures, path):
     assert list(frame.columns[[0, -1]]) == ["pixel1", "pixel784"]
 
 
-def sequence(kind, *values):
-    """Give the node of a tuple or list of plain values."""
-    loader = f"{kind.title()}Node"
-    node = {"__class__": kind, "__module__": "builtins", "__loader__": loader}
-    return node | {"content": [plain(json.dumps(value)) for value in values]}
-
-
 PARAMETERS = [
-    ("image_shape", sequence("tuple", -1, 5), "'image_shape' parameter"),
-    ("image_shape", sequence("tuple", 0, 0), "'image_shape' parameter"),
-    ("image_shape", sequence("tuple", 28), "'image_shape' parameter"),
-    ("image_shape", sequence("tuple", *range(1, 60)), "'image_shape' parameter"),
-    ("image_shape", sequence("tuple", 10**30, 1), "no plain value"),
-    ("image_shape", sequence("tuple", "9", "9"), "'image_shape' parameter"),
-    ("image_shape", sequence("tuple", 9.0, 9.0), "'image_shape' parameter"),
-    ("image_shape", sequence("tuple", None, None), "'image_shape' parameter"),
-    ("image_shape", sequence("list", 30, 20), "'image_shape' parameter"),
-    ("image_shape", plain('"30x20"'), "'image_shape' parameter"),
-    ("image_shape", plain(600), "'image_shape' parameter"),
-    ("ink", plain('"__import__"'), "'ink' parameter"),
-    ("ink", plain(1), "'ink' parameter"),
-    ("ink", sequence("list", "auto"), "'ink' parameter"),
-    ("on_blank", plain("null"), "'on_blank' parameter"),
-    ("on_blank", plain('"' + "x" * 5000 + '"'), "'on_blank' parameter"),
-    ("max_pixels", plain(0), "'max_pixels' parameter"),
-    ("max_pixels", plain(-(2**63)), "'max_pixels' parameter"),
-    ("max_pixels", plain(1.5), "'max_pixels' parameter"),
-    ("max_pixels", plain('"1"'), "'max_pixels' parameter"),
-    ("max_pixels", plain("Infinity"), "'max_pixels' parameter"),
-    ("max_pixels", plain(10**400), "no plain value|damaged"),
-    ("_sklearn_version", plain('"../1"'), "no version of scikit-learn"),
-    ("_sklearn_output_config", plain('"pandas"'), "unknown output container"),
-    ("bogus", plain(1), r"unknown attributes \['bogus'\]"),
-    ("transform", plain(1), r"unknown attributes \['transform'\]"),
-    ("n_features_in_", plain(600), r"unknown attributes \['n_features_in_'\]"),
-    ("max_pixels", None, "has no parameter 'max_pixels'"),
+    ("image_shape", {"tuple": [-1, 5]}, "'image_shape' parameter"),
+    ("image_shape", {"tuple": [0, 0]}, "'image_shape' parameter"),
+    ("image_shape", {"tuple": [28]}, "'image_shape' parameter"),
+    ("image_shape", {"tuple": list(range(1, 60))}, "'image_shape' parameter"),
+    ("image_shape", {"tuple": [10**30, 1]}, "has the number"),
+    ("image_shape", {"tuple": ["9", "9"]}, "'image_shape' parameter"),
+    ("image_shape", {"tuple": [9.0, 9.0]}, "'image_shape' parameter"),
+    ("image_shape", {"tuple": [None, None]}, "'image_shape' parameter"),
+    ("image_shape", [30, 20], "'image_shape' parameter"),
+    ("image_shape", "30x20", "'image_shape' parameter"),
+    ("image_shape", 600, "'image_shape' parameter"),
+    ("ink", "__import__", "'ink' parameter"),
+    ("ink", 1, "'ink' parameter"),
+    ("ink", ["auto"], "'ink' parameter"),
+    ("on_blank", None, "'on_blank' parameter"),
+    ("on_blank", "x" * 5000, "'on_blank' parameter"),
+    ("max_pixels", 0, "'max_pixels' parameter"),
+    ("max_pixels", -(2**63), "'max_pixels' parameter"),
+    ("max_pixels", 1.5, "'max_pixels' parameter"),
+    ("max_pixels", "1", "'max_pixels' parameter"),
+    ("max_pixels", {"float": "inf"}, "'max_pixels' parameter"),
+    ("max_pixels", 10**400, "has the number 10*"),
+    ("bogus", 1, r"unknown attributes \['bogus'\]"),
+    ("transform", 1, r"unknown attributes \['transform'\]"),
+]
+FITTED = [
+    ("_sklearn_output_config", "pandas", "unknown output container"),
+    ("n_features_in_", 600, r"unknown attributes \['n_features_in_'\]"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "node", "message"), PARAMETERS, ids=[f"{i}-{p[0]}" for i, p in enumerate(PARAMETERS)]
+    ("part", "name", "value", "message"),
+    [*(("params", *case) for case in PARAMETERS), *(("fitted", *case) for case in FITTED)],
 )
-def test_a_normalizer_is_built_only_of_what_it_takes(honest, path, name, node, message):
+def test_a_normalizer_is_built_only_of_what_it_takes(honest, path, part, name, value, message):
     """Absurd shapes, unknown names and values of other types are refused."""
-
-    def change(schema):
-        content = nodes_of(schema, "DigitImageNormalizer")
-        key_types = key_types_of(schema)
-        if node is None:
-            key_types.pop(list(content).index(name))
-            del content[name]
-            return
-        if name not in content:
-            key_types.append(
-                {"__class__": "str", "__module__": "builtins", "__loader__": "TypeNode"}
-            )
-        content[name] = node
-
-    path.write_bytes(with_schema(honest, change))
+    path.write_bytes(
+        with_document(honest, lambda document: tree_of(document, 0)[part].update({name: value}))
+    )
     with pytest.raises(ModelFileError, match=message):
         load_model(path)
 
 
-def key_types_of(schema):
-    """Give the list of the types of the keys of the normalizer's attributes."""
-    steps = nodes_of(schema, "Pipeline")["steps"]["content"]
-    return steps[0]["content"][1]["content"]["key_types"]["content"]
+def test_a_normalizer_has_all_of_its_parameters(honest, path):
+    """A default of another release would be another normalizer."""
+    path.write_bytes(
+        with_document(honest, lambda document: tree_of(document, 0)["params"].pop("max_pixels"))
+    )
+    with pytest.raises(ModelFileError, match=r"lacks \['max_pixels'\]"):
+        load_model(path)
+
+
+def test_a_version_of_scikit_learn_is_one(honest, path):
+    """It stands in warnings."""
+    path.write_bytes(
+        with_document(
+            honest, lambda document: document["versions"].update({"scikit-learn": "../1"})
+        )
+    )
+    with pytest.raises(ModelFileError, match="names no version of scikit-learn"):
+        load_model(path)
 
 
 def test_a_normalizer_stands_before_what_takes_its_pixels(honest, path):
     """784 columns come out, whatever the next step says."""
-
-    def change(schema):
-        nodes_of(schema, "PixelScaler")["n_features_in_"] = plain(783)
-
-    path.write_bytes(with_schema(honest, change))
+    path.write_bytes(
+        with_document(
+            honest, lambda document: tree_of(document, 1)["fitted"].update(n_features_in_=783)
+        )
+    )
     with pytest.raises(ModelFileError, match="takes 783 columns, but gets 784"):
         load_model(path)
 
 
-@pytest.mark.parametrize("place", ["normalizer", "ann"])
-def test_a_normalizer_is_no_classifier_and_no_other_type(honest, path, place):
+@pytest.mark.parametrize(
+    ("step", "name"), [(0, "sk_digits.DigitSegment"), (2, "sk_digits.DigitImageNormalizer")]
+)
+def test_a_normalizer_is_no_classifier_and_no_other_type(honest, path, step, name):
     """A type stands only where its kind belongs."""
-
-    def change(schema):
-        steps = nodes_of(schema, "Pipeline")["steps"]["content"]
-        pair = steps[0 if place == "normalizer" else -1]["content"]
-        module, name = "sk_digits._images.digit_image_normalizer", "DigitImageNormalizer"
-        if place == "normalizer":
-            module, name = "sk_digits._images.segmentation", "DigitSegment"
-        pair[1] |= {"__module__": module, "__class__": name}
-
-    path.write_bytes(with_schema(honest, change))
-    with pytest.raises(
-        ModelFileError, match=r"is a sk_digits\._images\.\w+\.Digit.*; model files take"
-    ):
+    path.write_bytes(
+        with_document(honest, lambda document: tree_of(document, step).update(type=name))
+    )
+    with pytest.raises(ModelFileError, match=rf"is a {name}; model files take"):
         load_model(path)

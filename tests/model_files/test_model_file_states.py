@@ -1,114 +1,159 @@
 """What stands in a model file is what a fit could have left, or the file is refused."""
 
-import io
-import json
+import struct
 
 import numpy as np
 import pytest
-from support.model_file_corpus import nodes_of, pack, plain, seal, unpack, with_schema
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from support.model_file_corpus import tree_of, with_arrays, with_document
 
-from sk_digits import ModelFileError, load_model
+from sk_digits import DigitANN, ModelFileError, load_model, save_model
+
+SCALER, PCA, ANN = 0, 1, 2
 
 
 @pytest.fixture
 def honest(honest_model_file):
-    """Give the bytes of a file that has everything that a model file can have."""
+    """Return the bytes of a file that has everything that a model file can have."""
     return honest_model_file
 
 
 @pytest.fixture
 def path(tmp_path):
-    """Give a place for a model file."""
-    return tmp_path / "model.skops"
+    """Return a place for a model file."""
+    return tmp_path / "model.safetensors"
 
 
-def with_array(honest, type_name, path_, change):
-    """Change an array in a file, and seal it; its length may change, too."""
-    members = unpack(honest)
-    node = nodes_of(json.loads(members["schema.json"]), type_name)
-    for name in path_:
-        node = node[name] if name in node else node["content"][name]
-    buffer = io.BytesIO()
-    array = np.load(io.BytesIO(members[node["file"]]))
-    np.save(buffer, change(array.copy()), allow_pickle=True)
-    return pack(seal(members | {node["file"]: buffer.getvalue()}))
+def refused(content, path, message):
+    """Check that a file is refused, and why."""
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+def with_entry(honest, place, value, *steps):
+    """Put a value into the tree of a step of the honest file."""
+
+    def change(document):
+        node = tree_of(document, *steps)
+        for name in place[:-1]:
+            node = node[name]
+        node[place[-1]] = value
+
+    return with_document(honest, change)
 
 
 PARAMETERS = [
-    ("hidden_layer_sizes", plain(-1), "hidden_layer_sizes"),
-    ("hidden_layer_sizes", plain('"16"'), "hidden_layer_sizes"),
-    ("lr", plain("NaN"), "lr"),
-    ("lr", plain('"1"'), "'lr' parameter"),
-    ("dropout", plain(1.5), "'dropout' parameter"),
-    ("max_epochs", plain(10**30), "no plain value"),
-    ("max_epochs", plain("9" * 5000), "damaged"),
-    ("device", plain('"../../etc"'), "device"),
-    ("device", plain('"meta"'), "device"),
-    ("augmentation", plain('"none"'), "'augmentation' parameter"),
-    ("callbacks", plain('"x"'), "'callbacks' parameter"),
-    ("image_shape", plain("[[[["), "no plain value"),
-    ("precision", plain('"half"'), "'precision' parameter"),
-    ("n_features_in_", plain(0), "n_features_in_ is no positive int"),
-    ("n_features_in_", plain(10), "n_features=9, but the classifier 10"),
-    ("n_iter_", plain(-1), "n_iter_ is not the length"),
-    ("loss_curve_", plain(1.0), "loss_curve_ is no list"),
-    ("fit", plain(1), r"unknown attributes \['fit'\]"),
-    ("__class__", plain(1), r"unknown attributes \['__class__'\]"),
+    ("hidden_layer_sizes", -1, "hidden_layer_sizes"),
+    ("hidden_layer_sizes", "16", "hidden_layer_sizes"),
+    ("hidden_layer_sizes", {"array": ["u1", [1] * 5000]}, "has more than 4096 items"),
+    ("hidden_layer_sizes", {"tensor": "rows"}, "'tensor' is no type of a plain value"),
+    ("lr", {"float": "nan"}, "'lr' parameter"),
+    ("lr", "1", "'lr' parameter"),
+    ("lr", float("nan"), "has the number NaN"),
+    ("dropout", 1.5, "'dropout' parameter"),
+    ("max_epochs", 10**30, r"has the number 10{30}\."),
+    ("max_epochs", 2**63, "'max_epochs' parameter"),
+    ("device", "../../etc", "device"),
+    ("device", "meta", "device"),
+    ("device", None, "device"),
+    ("augmentation", "none", "'augmentation' parameter"),
+    ("augmentation", {"sk_digits.RandomWarp": {"dict": [["rotation", 5]]}}, "lacks"),
+    ("augmentation", {"sk_digits.RandomWarp": {"rotation": 5}}, "no type of a plain value"),
+    ("callbacks", "x", "'callbacks' parameter"),
+    ("callbacks", [], "callbacks are not None"),
+    ("image_shape", [[[[]]]], "'image_shape' parameter"),
+    ("precision", "half", "'precision' parameter"),
+    ("class_weight", {"dict": [[1, 0]]}, r"'class_weight' parameter .* in the range \(0, inf\)"),
+    ("class_weight", {"dict": [[1, 1], [1.0, 2]]}, "two values of one key"),
+    ("class_weight", {"dict": [[{"tuple": [1]}, 1]]}, "neither a str nor a number"),
+    ("class_weight", {"dict": [[1, {"float": "inf"}]]}, "class_weight"),
+    ("fit", 1, r"unknown attributes \['fit'\]"),
+    ("__class__", 1, r"unknown attributes \['__class__'\]"),
 ]
 
 
-@pytest.mark.parametrize(("name", "node", "message"), PARAMETERS)
-def test_parameters_are_those_that_fit_takes(honest, path, name, node, message):
-    """A classifier is built only of attributes that it could have after a fit."""
-
-    def change(schema):
-        content = nodes_of(schema, "DigitANN")
-        if name not in content:
-            types = nodes_of_types(schema)
-            types.append({"__class__": "str", "__module__": "builtins", "__loader__": "TypeNode"})
-        content[name] = node
-
-    def nodes_of_types(schema):
-        steps = nodes_of(schema, "Pipeline")["steps"]["content"]
-        return steps[-1]["content"][1]["content"]["key_types"]["content"]
-
-    path.write_bytes(with_schema(honest, change))
-    with pytest.raises(ModelFileError, match=message):
-        load_model(path)
+@pytest.mark.parametrize(("name", "value", "message"), PARAMETERS)
+def test_parameters_are_those_that_fit_takes(honest, path, name, value, message):
+    """A classifier is built only of parameters that fit would take."""
+    refused(with_entry(honest, ["params", name], value, ANN), path, message)
 
 
-PARTS = [
-    ("architecture", "n_features", 8, "n_features=8"),
-    ("architecture", "n_outputs", 11, "n_outputs=11"),
-    ("architecture", "activation", "system", "unknown activation"),
-    ("architecture", "dtype", "load", "neither float32 nor float64"),
-    ("architecture", "dtype", "float64", "by its architecture"),
-    ("architecture", "dropout", 1.0, "dropout"),
-    ("architecture", "batch_norm", False, "not those of its architecture"),
-    ("architecture", "hidden_layer_sizes", 16, "hidden_layer_sizes"),
-    ("training", "lr_schedule", "__init__", "invalid lr_schedule"),
-    ("training", "batch_size", 0, "invalid batch_size"),
-    ("training", "lr", -1.0, "invalid lr"),
-    ("training", "augmentation", "x", "invalid augmentation"),
-    ("training", "image_shape", "x", "invalid image_shape"),
+FITTED = [
+    ("n_features_in_", 0, "n_features_in_"),
+    ("n_features_in_", 10, r"n_features=9 and n_outputs=10, but the classifier \(10, 10\)"),
+    ("feature_names_in_", {"array": ["O", ["a"] * 8]}, "are not 9 names"),
+    ("feature_names_in_", {"array": ["U1", ["a"] * 9]}, "are not 9 names"),
+    ("validation_scores_", 1.0, "validation_scores_"),
+    ("validation_scores_", ["1"], "validation_scores_"),
+    ("best_validation_score_", -1, "validation_scores_"),
+    ("net_", 1, r"unknown attributes \['net_'\]"),
+    ("loss_curve_", [1.0], r"unknown attributes \['loss_curve_'\]"),
+    ("__class__", 1, r"unknown attributes \['__class__'\]"),
+    ("classes_", list(range(10)), "classes_ is no array of different labels"),
+    ("classes_", {"array": ["i8", list(range(9))]}, r"n_outputs=10, but the classifier \(9, 9\)"),
+    ("classes_", {"array": ["i8", [0] * 10]}, "no array of different labels"),
+    ("classes_", {"array": ["i8", [1, 0, *range(2, 10)]]}, "different labels in their order"),
+    ("classes_", {"array": ["U1", list("1023456789")]}, "different labels in their order"),
+    ("classes_", {"array": ["f8", [*range(10)]]}, "items of an array of type f8"),
+    ("classes_", {"array": ["i8", []]}, "no array of different labels"),
+    ("classes_", {"array": ["i1", [300]]}, "damaged"),
+    ("classes_", {"array": ["f4", [1e300]]}, "damaged"),
+    ("classes_", {"array": ["U9999", ["a"] * 999]}, "texts of type U9999 are shorter"),
+    ("classes_", {"array": ["O", [{}]]}, "a plain value has 0 entries"),
+    ("classes_", {"array": ["M8", [1]]}, "no type of a plain value"),
+    ("classes_", {"tensor": "rows"}, "there is no array '2/classes_'"),
 ]
 
 
-@pytest.mark.parametrize(("part", "name", "value", "message"), PARTS)
-def test_a_net_is_built_of_what_its_arrays_are(honest, path, part, name, value, message):
-    """Architecture, training and arrays agree, before torch sees any of them."""
+@pytest.mark.parametrize(("name", "value", "message"), FITTED)
+def test_a_classifier_is_as_a_fit_leaves_it(honest, path, name, value, message):
+    """Labels in the order of np.unique, names for all features, scores that are numbers."""
+    refused(with_entry(honest, ["fitted", name], value, ANN), path, message)
 
-    def change(schema):
-        net = nodes_of(schema, "DigitANN")["net_"]["content"]
-        net[part]["content"][name] = plain(json.dumps(value))
 
-    path.write_bytes(with_schema(honest, change))
-    with pytest.raises(ModelFileError, match=message):
-        load_model(path)
+NETS = [
+    (["architecture", "n_features"], 8, "has n_features=8 and n_outputs=10"),
+    (["architecture", "n_outputs"], 11, "has n_features=9 and n_outputs=11"),
+    (["architecture", "activation"], "system", "'activation' parameter"),
+    (["architecture", "dtype"], "load", "'dtype' parameter"),
+    (["architecture", "dtype"], "float64", "by its architecture"),
+    (["architecture", "dropout"], 1.0, "'dropout' parameter"),
+    (["architecture", "batch_norm"], False, "by its architecture it has shape"),
+    (["architecture", "hidden_layer_sizes"], 16, "other hidden_layer_sizes than arrays"),
+    (["architecture", "hidden_layer_sizes"], [8] * 5000, "other hidden_layer_sizes than arrays"),
+    (["architecture", "hidden_layer_sizes"], [8, 8], "by its architecture it has shape"),
+    (["architecture", "hidden_layer_sizes"], [2**50, 2**50], "fit into a terabyte"),
+    (["architecture", "x"], 1, r"unknown attributes \['x'\]"),
+    (["training", "lr_schedule"], "__init__", "'lr_schedule' parameter"),
+    (["training", "batch_size"], 0, "'batch_size' parameter"),
+    (["training", "lr"], -1.0, "'lr' parameter"),
+    (["training", "augmentation"], "x", "no values by name"),
+    (["training", "augmentation"], {"rotation": 5}, "lacks"),
+    (["training", "image_shape"], "x", "'image_shape' parameter"),
+    (["training", "image_shape"], [2, 5], "image_shape=.*for 9 features"),
+    (["training", "image_shape"], None, "image_shape=None for 9 features"),
+    (["history"], [], "no list of epochs"),
+    (["history"], {"tensor": "rows"}, "'tensor' is no type of a plain value"),
+    (["history", 0], {"dict": [["epoch", 1]]}, "'train_loss'"),
+    (["history", 0], {"dict": [["train_loss", {"float": "nan"}]]}, "'train_loss'"),
+    (["history", 0], {"dict": [[1, 1]]}, "no dict of values by name"),
+    (["history", 0, "dict", 0, 1], {"os.system": {}}, "a plain value has 0 entries"),
+    (["history", 0, "dict", 0, 1], {"os.system": ["x"]}, "'os.system' is no type of a plain"),
+    (["history", 0, "dict", 0, 1], {"sk_digits.RandomWarp": {"dict": []}}, "is no type of a plain"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "message"), NETS, ids=str)
+def test_a_net_is_built_of_what_its_arrays_are(honest, path, place, value, message):
+    """Architecture, training, history and arrays agree, before torch sees any of them."""
+    refused(with_entry(honest, ["net", *place], value, ANN), path, message)
 
 
 def set_first(value):
-    """Give a function that changes the first number of an array."""
+    """Return a function that changes the first number of an array."""
 
     def change(array):
         array.flat[0] = value
@@ -117,57 +162,186 @@ def set_first(value):
     return change
 
 
-WEIGHTS = ["net_", "content", "weights", "content"]
 ARRAYS = [
-    ([*WEIGHTS, "0.weight"], set_first(np.nan), "is not finite"),
-    ([*WEIGHTS, "4.bias"], set_first(np.inf), "is not finite"),
-    ([*WEIGHTS, "1.running_var"], set_first(-1.0), "has negative values"),
-    ([*WEIGHTS, "0.weight"], np.transpose, "by its architecture it has shape"),
-    ([*WEIGHTS, "0.weight"], lambda a: a[:-1], "by its architecture it has shape"),
-    ([*WEIGHTS, "0.weight"], np.float64, "by its architecture it has shape"),
-    ([*WEIGHTS, "0.weight"], lambda a: a.astype(object), "an array that model files do not hold"),
-    ([*WEIGHTS, "0.weight"], np.complex64, "an array that model files do not hold"),
-    (["classes_"], lambda a: a[:-1], "n_outputs=10, but the classifier 9"),
-    (["classes_"], lambda a: a * 0, "no array of different labels"),
-    (["classes_"], lambda a: a[None], "no array of different labels"),
-    (["net_", "content", "generator"], lambda a: a[:10].astype(float), "no state of a torch gen"),
-    (["net_", "content", "generator"], lambda a: a ^ 255, "mt19937"),
+    ("2/weights/0.weight", set_first(np.nan), "is not finite"),
+    ("2/weights/4.bias", set_first(np.inf), "is not finite"),
+    ("2/weights/1.running_var", set_first(-1.0), "has negative values"),
+    ("2/weights/1.num_batches_tracked", set_first(-1), "has negative values"),
+    ("2/weights/0.weight", np.transpose, "by its architecture it has shape"),
+    ("2/weights/0.weight", lambda a: a[:-1], "by its architecture it has shape"),
+    ("2/weights/0.weight", np.float64, "by its architecture it has shape"),
+    ("2/weights/0.weight", np.complex64, "has type 'C64'"),
+    ("2/weights/0.weight", lambda a: a > 0, "has type 'BOOL'"),
+    ("2/optimizer/0/exp_avg", lambda a: a[:1], "by its architecture it has shape"),
+    ("2/optimizer/0/exp_avg_sq", set_first(-1), "has negative values"),
+    ("2/optimizer/0/step", set_first(np.nan), "is not finite"),
+    ("2/optimizer/0/step", lambda a: a[None], "by its architecture it has shape"),
+    ("2/generator", lambda a: a[:10].astype(float), "no state of a torch generator"),
+    ("2/generator", lambda a: a[:-1], "no state of a torch generator"),
+    ("2/generator", lambda a: np.zeros(5048, np.uint8), "no state of a torch generator"),
+    ("2/generator", lambda a: a ^ 255, "no state of a torch generator"),
+    ("1/mean_", set_first(np.nan), "mean_ is not finite"),
+    ("1/components_", np.transpose, r"components_ is no array of shape \(9, 64\)"),
+    ("1/explained_variance_", set_first(-1), "has negative values"),
 ]
 
 
-@pytest.mark.parametrize(("place", "change", "message"), ARRAYS)
-def test_arrays_are_those_of_a_trained_net(honest, path, place, change, message):
+@pytest.mark.parametrize(("name", "change", "message"), ARRAYS)
+def test_arrays_are_those_of_a_trained_net(honest, path, name, change, message):
     """Wrong shapes, types and numbers are named."""
-    path.write_bytes(with_array(honest, "DigitANN", place, change))
-    with pytest.raises(ModelFileError, match=message):
-        load_model(path)
+
+    def change_one(arrays):
+        arrays[name] = np.asarray(change(arrays[name]), order="C")
+
+    refused(with_arrays(honest, change_one), path, message)
+
+
+GENERATOR_FIELDS = [
+    ("<ii", 8, (624, 0), "left, but not seeded"),
+    ("<i", 8, (0,), "left of 0"),
+    ("<i", 8, (625,), "left of 625"),
+    ("<q", 16, (-1,), "next of -1"),
+    ("<q", 16, (625,), "next of 625"),
+    ("<q", 16, (2**62,), "next of 2**62"),
+    ("<iiq", 8, (624, 1, 624), "624 numbers left after the last one"),
+    ("<iiq", 8, (2, 1, 624), "one number left after the last one"),
+    ("<q", 24, (2**32,), "a word of 33 bits"),
+    ("<d", 5024, (float("nan"),), "a normal number that is none"),
+    ("<i", 5044, (1,), "padding that is not zero"),
+]
 
 
 @pytest.mark.parametrize(
-    ("type_name", "name", "value", "message"),
+    ("layout", "position", "values"),
+    [field[:3] for field in GENERATOR_FIELDS],
+    ids=[field[3] for field in GENERATOR_FIELDS],
+)
+def test_a_generator_draws_from_its_own_numbers(honest, path, layout, position, values):
+    """torch takes states that point past their 624 numbers, and then draws from foreign memory."""
+
+    def change(arrays):
+        packed = np.frombuffer(struct.pack(layout, *values), np.uint8)
+        arrays["2/generator"][position : position + len(packed)] = packed
+
+    refused(with_arrays(honest, change), path, "no state of a torch generator")
+
+
+@pytest.mark.parametrize("n_draws", [0, 1, 623, 624, 625, 1000])
+def test_every_state_of_a_generator_comes_back(digits, path, n_draws):
+    """Wherever it stands among its numbers, with a normal number in reserve or without."""
+    ann = DigitANN((4,), max_epochs=1, random_state=0).fit(*digits)
+    generator = ann.net_.generator.manual_seed(5)
+    for draw in (torch.Tensor.random_, torch.Tensor.normal_):
+        for _ in range(n_draws):
+            draw(torch.empty(1), generator=generator)
+        save_model(ann, path)
+        loaded = load_model(path).net_.generator
+        assert (loaded.get_state() == generator.get_state()).all()
+
+
+OTHERS = [
+    (SCALER, ["fitted", "pixel_max_"], 0, "'pixel_max_' parameter"),
+    (SCALER, ["fitted", "n_features_in_"], 63, "takes 64 columns, but gets 63"),
+    (SCALER, ["params", "pixel_max"], 0, "'pixel_max' parameter"),
+    (SCALER, ["fitted", "_sklearn_output_config"], "pandas", "unknown output container"),
+    (PCA, ["fitted", "n_components_"], 8, r"components_ is no array of shape \(8, 64\)"),
+    (PCA, ["fitted", "components_"], {"tensor": "x"}, "unknown layout"),
+    (PCA, ["fitted", "components_"], None, "components_ is no array"),
+    (PCA, ["fitted", "noise_variance_"], {"float": "nan"}, "'noise_variance_' parameter"),
+    (PCA, ["fitted", "_fit_svd_solver"], 1, "_fit_svd_solver is no str"),
+    (PCA, ["params", "n_components"], "all", "'n_components' parameter"),
+    (PCA, ["type"], "sk_digits.PixelScaler", r"lacks \['pixel_max'\]"),
+]
+
+
+@pytest.mark.parametrize(("step", "place", "value", "message"), OTHERS)
+def test_other_estimators_are_checked_too(honest, path, step, place, value, message):
+    """Transformers are built only of what they could have."""
+    refused(with_entry(honest, place, value, step), path, message)
+
+
+PIPELINES = [
+    ("verbose", 1, "'verbose' parameter"),
+    ("memory", "/tmp/pickles", r"unknown attributes \['memory'\]"),
+    ("steps", [], "no pairs of a name and an estimator"),
+    ("steps", [["a", None]], r"the model\['a'\] is no estimator"),
+    ("steps", [["a", "passthrough"]], r"the model\['a'\] is no estimator"),
+    ("steps", {"a": 1}, "no pairs of a name and an estimator"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), PIPELINES)
+def test_pipelines_are_checked_too(honest, path, name, value, message):
+    """A pipeline has named steps and ends in a classifier; its memory would be pickles."""
+    refused(with_entry(honest, [name], value), path, message)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("scaler", "not unique"), ("a__b", "must not contain __"), ("steps", "conflict with")],
+)
+def test_names_of_steps_are_those_that_a_pipeline_takes(honest, path, name, message):
+    """Each name once, none of them a parameter's."""
+    content = with_document(honest, lambda d: d["tree"]["steps"][1].__setitem__(0, name))
+    refused(content, path, message)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
     [
-        ("Pipeline", "memory", '"/tmp/pickles"', "from which fit would load pickles"),
-        ("Pipeline", "transform_input", "1", "transform_input"),
-        ("Pipeline", "verbose", "1", "verbose that is no bool"),
-        ("Pipeline", "_sklearn_version", "1", "no version of scikit-learn"),
-        ("PixelScaler", "pixel_max_", "0", "pixel_max_ is not positive"),
-        ("PixelScaler", "n_features_in_", "63", r"takes 64 columns, but gets 63"),
-        ("PCA", "n_components_", "8", "components_ is not finite or not of shape"),
-        ("PCA", "n_components", '"all"', "'n_components' parameter"),
-        ("RandomWarp", "rotation", '"90"', "'rotation' parameter of RandomWarp"),
-        ("RandomState", "pos", "100000", "no state of a RandomState"),
-        ("RandomState", "bit_generator", '"seed"', "no state of a RandomState"),
+        ("pos", 100_000, "'pos' parameter"),
+        ("pos", -1, "'pos' parameter"),
+        ("key", {"array": ["u4", [1] * 623]}, "state of another kind"),
+        ("bit_generator", "seed", "state of another kind"),
+        ("has_gauss", 2, "'has_gauss' parameter"),
+        ("gauss", {"float": "nan"}, "'gauss' parameter"),
+        ("x", 1, "unknown"),
     ],
 )
-def test_other_estimators_are_checked_too(honest, path, type_name, name, value, message):
-    """Transformers, warps and random states are built only of what they could have."""
+def test_a_random_state_draws_from_its_own_numbers(honest, path, name, value, message):
+    """NumPy takes any position, too, and reads past its numbers."""
 
-    def change(schema):
-        content = nodes_of(schema, type_name)
-        if name == "pos":
-            content = content["state"]["content"]
-        content[name] = plain(value)
+    def change(document):
+        (state,) = tree_of(document, ANN)["params"]["random_state"].values()
+        pairs = state["dict"]
+        inner = next(value for key, value in pairs if key == "state")["dict"]
+        target = inner if name in ("pos", "key") else pairs
+        target[:] = [[key, item] for key, item in target if key != name] + [[name, value]]
 
-    path.write_bytes(with_schema(honest, change))
-    with pytest.raises(ModelFileError, match=message):
-        load_model(path)
+    refused(with_document(honest, change), path, message)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), MaxAbsScaler()], ids=str)
+def test_a_scaler_has_its_scale(digits, path, scaler):
+    """None is a scale only where there is none; a scale of zero is none."""
+    save_model(make_pipeline(scaler, DigitANN((4,), max_epochs=1)).fit(*digits), path)
+    content = path.read_bytes()
+    refused(with_entry(content, ["fitted", "scale_"], None, 0), path, "is no array of shape")
+    zeros = {"0/scale_": np.zeros(64)}
+    refused(with_arrays(content, lambda arrays: arrays.update(zeros)), path, "scale_ has zeros")
+    refused(with_arrays(content, lambda arrays: arrays.pop("0/scale_")), path, "is no array '0/sc")
+    negative = {"0/scale_": -np.ones(64)}
+    refused(with_arrays(content, lambda arrays: arrays.update(negative)), path, "negative values")
+
+
+def test_a_feature_range_rises(digits, path):
+    """scikit-learn checks it in fit alone."""
+    pipeline = make_pipeline(MinMaxScaler(), DigitANN((4,), max_epochs=1)).fit(*digits)
+    save_model(pipeline, path)
+    for bounds in ([1, 0], [0, 0], [0], ["a", "b"], [0, {"float": "inf"}]):
+        value = {"tuple": bounds}
+        refused(
+            with_entry(path.read_bytes(), ["params", "feature_range"], value, 0), path, "cannot be"
+        )
+        save_model(pipeline, path)
+
+
+def test_a_long_count_of_samples_is_refused_soon(digits, path):
+    """The count is one by feature at most, however many features the scaler says it has."""
+    scaler = StandardScaler(with_mean=False, with_std=False)
+    save_model(make_pipeline(scaler, DigitANN((4,), max_epochs=1)).fit(*digits), path)
+    content = with_entry(path.read_bytes(), ["fitted", "n_features_in_"], 10**7, 0)
+    content = with_entry(content, ["fitted", "n_samples_seen_"], {"tensor": "rows"}, 0)
+    many = {"0/n_samples_seen_": np.ones(10**7, np.uint8)}
+    content = with_arrays(content, lambda arrays: arrays.update(many))
+    refused(content, path, r"takes 64 columns, but gets 10000000")

@@ -69,7 +69,7 @@ def error_of(function, *arguments):
 X, y = load_digits_28(return_X_y=True)
 X, y = X[:200] / 255, y[:200]
 params = {"hidden_layer_sizes": (8,), "max_epochs": 4, "random_state": 0}
-path = folder / "model.skops"
+path = folder / "model.safetensors"
 ann = DigitANN(**params).fit(X, y)
 save_model(ann, path)
 expected = ann.predict_proba(X)

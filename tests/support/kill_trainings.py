@@ -17,6 +17,8 @@ from sklearn.datasets import load_digits
 from support.contract import sha256_of
 
 from sk_digits import DigitANN, TrainingCheckpoint
+from sk_digits._ann.training_checkpoint import KIND, MAX_HEADER_BYTES
+from sk_digits._tensor_file import read
 
 X, y = load_digits(return_X_y=True)
 X = (X[:600] / 16).astype(np.float32)
@@ -33,13 +35,11 @@ def train(folder: Path | None) -> str:
 
 def epochs_in(folder: Path) -> int | None:
     """Return the number of epochs in the file, or None if it cannot be read whole."""
-    files = list(folder.glob("training-*.npz"))
+    files = list(folder.glob("training-*.safetensors"))
     if not files:
         return 0
     try:
-        with np.load(files[0]) as file:
-            parts = dict(file)
-        return json.loads(parts["about"].tobytes())["epochs_done"]
+        return read(files[0], KIND, MAX_HEADER_BYTES)[0]["epochs_done"]
     except Exception:
         return None
 

@@ -37,7 +37,7 @@ def models(digits, tmp_path_factory):
 
 def test_a_killed_save_leaves_the_old_file_or_the_new_one(models, tmp_path):
     """Kill -9 at random instants: what is at the path always loads, and is one of the two."""
-    target = tmp_path / "model.skops"
+    target = tmp_path / "model.safetensors"
     rng = random.Random(0)
     widths = []
     for _ in range(2):  # processes, for importing torch takes the most time
@@ -61,7 +61,7 @@ def test_a_killed_save_leaves_the_old_file_or_the_new_one(models, tmp_path):
 
 def test_a_killed_write_leaves_the_old_content_or_the_new_one(tmp_path):
     """The same with many kills, of the writing alone."""
-    target = tmp_path / "model.skops"
+    target = tmp_path / "model.safetensors"
     contents = [bytes([i]) * (1 + i * 500_000) for i in range(2)]
     write_atomically(target, contents[0])
     code = (
@@ -84,7 +84,6 @@ FULL = """
 import resource, signal, sys
 from sk_digits import load_model, save_model
 model = load_model(sys.argv[1])
-import skops.io  # whose bytecode may have to be written
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
@@ -96,7 +95,7 @@ except OSError as error:
 
 def test_a_full_disk_is_a_clear_error_and_leaves_the_old_file(models, tmp_path):
     """Where the system lets no more be written, it says so, and nothing is lost or left."""
-    target = tmp_path / "model.skops"
+    target = tmp_path / "model.safetensors"
     target.write_bytes(models[0].read_bytes())
     result = subprocess.run(
         [sys.executable, "-c", FULL, str(models[1]), str(target)],
@@ -121,6 +120,6 @@ def test_no_space_left_is_told_with_the_space_needed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left on device: 1,000 bytes are to be") as caught:
-        write_atomically(tmp_path / "model.skops", bytes(1000))
+        write_atomically(tmp_path / "model.safetensors", bytes(1000))
     assert caught.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []

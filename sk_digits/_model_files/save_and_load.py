@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import copy
-import io
 import json
 import os
 import platform
-import zipfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from sk_digits._ann.digit_ann import DigitANN
 from sk_digits._atomic_write import write_atomically
+from sk_digits._model_files.estimators import Built, ModelReader, type_name, write_model
 from sk_digits._model_files.model_file import (
     FORMAT_NEEDS,
     FORMAT_VERSION,
+    KIND,
     MAX_FILE_BYTES,
-    MAX_JSON_BYTES,
-    MAX_MEMBERS,
-    ModelFileError,
-    checksum,
-    metadata_of,
-    open_model_file,
-    pack,
-    read_members,
+    MAX_HEADER_BYTES,
+    check_format,
+    reading_model_file,
 )
-from sk_digits._model_files.model_params import type_name
-from sk_digits._model_files.model_schema import read_schema
-from sk_digits._model_files.model_types import Built, build_model, check_type
-from sk_digits._validation import filters_lock
+from sk_digits._tensor_file import pack, read, read_json
 
-_PACKAGES = ("sk-digits", "numpy", "scikit-learn", "torch", "skorch", "skops")
+_PACKAGES = ("sk-digits", "numpy", "scikit-learn", "torch", "skorch", "safetensors")
 
 
 def save_model(
@@ -61,7 +53,7 @@ def save_model(
         MinMaxScaler, MaxAbsScaler, PCA and other pipelines. Of a search, save the
         ``best_estimator_``.
     path : str or path-like
-        Where to; ``.skops`` is the usual suffix. What is there is replaced.
+        Where to; ``.safetensors`` is the usual suffix. What is there is replaced.
     metadata : dict or None, default=None
         What else is to be known about the model, as JSON values. :func:`read_metadata` gives it.
     keep_optimizer : bool, default=False
@@ -92,31 +84,34 @@ def save_model(
     >>> X, y = load_digits_28(return_X_y=True)
     >>> model = make_digit_pipeline(hidden_layer_sizes=(32,), max_epochs=2).fit(X, y)
     >>> with TemporaryDirectory() as folder:
-    ...     save_model(model, Path(folder) / "digits.skops")
-    ...     loaded = load_model(Path(folder) / "digits.skops")
+    ...     save_model(model, Path(folder) / "digits.safetensors")
+    ...     loaded = load_model(Path(folder) / "digits.safetensors")
     >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
-    users_part = _check_metadata(metadata)
-    members = _to_members(_saved_form(model, "the model", keep_optimizer, True))
+    metadata = _check_metadata(metadata)
+    versions = {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}
+    arrays: dict[str, NDArray[Any]] = {}
     try:
+        tree = write_model(model, arrays, keep_optimizer=keep_optimizer)
         # What is read back, and so surely can be, is described: not what was meant to be saved.
-        facts = _facts(build_model(read_schema(members)))
-    except (ValueError, TypeError) as error:
+        facts = _facts(_read_back(tree, arrays, versions["scikit-learn"]))
+        document = {
+            "format_version": FORMAT_VERSION,
+            "needs_sk_digits": FORMAT_NEEDS,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions,
+            **facts,
+            "metadata": metadata,
+            "tree": tree,
+        }
+        content = pack(KIND, document, arrays)
+        _check_size(content)
+    except NotFittedError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"The model does not fit into a model file: {error}") from error
-    about = {
-        "format_version": FORMAT_VERSION,
-        "needs_sk_digits": FORMAT_NEEDS,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in _PACKAGES}
-        | {"python": platform.python_version()},
-        **facts,
-        "sha256": checksum(members),
-        "metadata": users_part,
-    }
-    members["metadata.json"] = json.dumps(about, indent=2).encode()
-    _check_size(members)
-    write_atomically(path, pack(members))
+    write_atomically(path, content)
 
 
 def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
@@ -159,16 +154,14 @@ def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
     --------
     See :func:`save_model`.
     """
-    with open_model_file(path) as archive:
-        metadata = metadata_of(archive)
-        value = read_schema(read_members(archive, metadata.get("sha256")))
-        try:
-            built = build_model(value)
-        except (ValueError, TypeError) as error:
-            raise ModelFileError(str(error)) from error
+    with reading_model_file(path):
+        document, arrays = read(path, KIND, MAX_HEADER_BYTES, MAX_FILE_BYTES, check=check_format)
+        versions = document.get("versions")
+        sklearn_version = versions.get("scikit-learn") if isinstance(versions, dict) else None
+        built = ModelReader(arrays, sklearn_version).read(document.get("tree"))
         for name, fact in _facts(built).items():
-            if metadata.get(name) != fact:
-                raise ModelFileError(f"its metadata tells of another model: {name} is {fact!r}.")
+            if document.get(name) != fact:
+                raise ValueError(f"its metadata tells of another model: {name} is {fact!r}.")
     return built.model
 
 
@@ -187,98 +180,40 @@ def _check_metadata(metadata: Any) -> dict[str, Any]:
     )
 
 
-def _saved_form(model: Any, where: str, keep_optimizer: bool, is_last: bool) -> Any:
-    """Copy a model without what is no part of a file; raise TypeError if it is of no known type."""
-    if not is_last and (model is None or model == "passthrough"):
-        return model
-    check_type(type_name(type(model)), where, is_last=is_last)
-    check_is_fitted(model)
-    saved = copy.copy(model)
-    if hasattr(saved, "set_callbacks"):
-        saved.set_callbacks()  # none
-    if isinstance(model, Pipeline):
-        saved.memory = None
-        last = len(model.steps) - 1
-        saved.steps = [
-            (
-                name,
-                _saved_form(
-                    step, f"{where}[{name!r}]", keep_optimizer, is_last=is_last and i == last
-                ),
-            )
-            for i, (name, step) in enumerate(model.steps)
-        ]
-    if isinstance(model, DigitANN):
-        saved.callbacks = None
-        saved.device = str(model.device)
-        if not keep_optimizer:
-            saved.net_.optimizer_.state.clear()
-    return saved
-
-
-def _to_members(saved: Any) -> dict[str, bytes]:
-    """Let skops write a model, and drop its object ids: equal models give equal bytes."""
-    with filters_lock:  # skops changes them
-        # Imported here, for it imports all of scikit-learn; loading does without.
-        from skops.io import dumps
-
-        try:
-            content = dumps(saved)
-        except Exception as error:  # what an attribute's own methods raise
-            raise ValueError(f"The model does not fit into a model file: {error}") from error
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        schema = json.loads(archive.read("schema.json"))
-        arrays: list[bytes] = []
-
-        def rewrite(node: dict[str, Any]) -> dict[str, Any]:
-            node = {key: value for key, value in node.items() if key != "__id__"}
-            for key in {"content", "key_types", "shape", "attrs"} & set(node):
-                child = node[key]
-                if isinstance(child, list):
-                    node[key] = [rewrite(item) for item in child]
-                elif key == "content" and node["__loader__"] == "DictNode":
-                    node[key] = {name: rewrite(item) for name, item in child.items()}
-                elif isinstance(child, dict) and "__loader__" in child:
-                    node[key] = rewrite(child)
-            if "file" in node:
-                arrays.append(archive.read(node["file"]))
-                node["file"] = f"{len(arrays) - 1}.npy"
-            return node
-
-        text = json.dumps(rewrite(schema), separators=(",", ":"))
-    return {"schema.json": text.encode()} | {f"{i}.npy": a for i, a in enumerate(arrays)}
+def _read_back(tree: Any, arrays: dict[str, NDArray[Any]], sklearn_version: str) -> Built:
+    try:
+        return ModelReader(dict(arrays), sklearn_version).read(read_json(json.dumps(tree)))
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _facts(built: Built) -> dict[str, Any]:
-    """Describe a model by what is in it."""
+    """Return what the metadata says about a model."""
     ann = built.model
     while isinstance(ann, Pipeline):
         ann = ann.steps[-1][1]
+    score = getattr(ann, "best_validation_score_", None)
     return {
-        "model": type_name(type(built.model)),
+        "model": type_name(built.model),
         "classes": ann.classes_.tolist(),
-        "n_features_in": built.n_inputs,
+        "n_features_in": int(built.n_inputs),
         "n_parameters": sum(p.numel() for p in ann.net_.module_.parameters()),
         "training": {
-            "epochs": int(ann.n_iter_),
+            "epochs": ann.n_iter_,
             "loss": float(ann.loss_curve_[-1]),
-            "validation_score": getattr(ann, "best_validation_score_", None),
-            "seconds": sum(row.get("dur", 0.0) for row in ann.net_.history),
+            "validation_score": None if score is None else float(score),
+            "seconds": float(sum(row["dur"] for row in ann.net_.history)),
         },
     }
 
 
-def _check_size(members: dict[str, bytes]) -> None:
+def _check_size(content: bytes) -> None:
     """Raise ValueError if `load_model` would refuse the file for its size."""
-    n_bytes = sum(map(len, members.values()))
-    if n_bytes > MAX_FILE_BYTES - 2**20 or len(members) > MAX_MEMBERS:
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"it is {len(content):,} bytes; a file has {MAX_FILE_BYTES:,} at most.")
+    n_bytes = int.from_bytes(content[:8], "little")
+    if n_bytes > MAX_HEADER_BYTES:
         raise ValueError(
-            f"The model is {n_bytes:,} bytes in {len(members)} parts; a model file takes "
-            f"{MAX_FILE_BYTES - 2**20:,} bytes in {MAX_MEMBERS}."
+            f"its header is {n_bytes:,} bytes, and {MAX_HEADER_BYTES:,} are allowed. Shorten the "
+            "metadata, or the history of the net (ann.net_.history)."
         )
-    for name, limit in MAX_JSON_BYTES.items():
-        if len(members[name]) > limit:
-            raise ValueError(
-                f"{name} would be {len(members[name]):,} bytes long, and {limit:,} are allowed. "
-                "Shorten the metadata, or the history of the net (ann.net_.history)."
-            )
