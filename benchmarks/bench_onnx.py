@@ -1,8 +1,8 @@
 """Compare a model with its ONNX export: its predictions of 58,000 unseen images, and its time.
 
-    SK_DIGITS_DATA=... python benchmarks/bench_onnx.py digits.skops
+    SK_DIGITS_DATA=... python benchmarks/bench_onnx.py digits.safetensors
 
-The model is one that ``sk-digits train --out digits.skops`` saved.
+The model is one that ``sk-digits train --out digits.safetensors`` saved.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sk_digits._cli.data import load_split
 from sk_digits._cli.options import Data
 from sk_digits._cli.train import fit
 
-OUT = Path("digits.skops")
+OUT = Path("digits.safetensors")
 
 
 @app.command()
@@ -52,8 +52,8 @@ def _train(data: str) -> None:
     """Train a small model and save it, if the user agrees."""
     if not _is_interactive():
         raise ValueError(
-            "demo needs a model. Train one with: sk-digits train --out digits.skops; "
-            "then: sk-digits demo digits.skops"
+            "demo needs a model. Train one with: sk-digits train --out digits.safetensors; "
+            "then: sk-digits demo digits.safetensors"
         )
     if OUT.exists():
         question = f"No model is given, but {OUT} exists. Train another one in its place?"

@@ -101,7 +101,7 @@ def search(
     with _how_to_resume(trainings):
         fit(pipeline, split, checkpoint=trainings, quiet=quiet)
     facts = {"cv_accuracy": scores[best], "n_candidates": len(scores)}
-    report_and_save(pipeline, split, out / "best.skops", seed, facts=facts, brief=True)
+    report_and_save(pipeline, split, out / "best.safetensors", seed, facts=facts, brief=True)
     failed = [results.describe_params(candidates[i]) for i, s in enumerate(scores) if math.isnan(s)]
     if failed:
         say(f"failed candidates: {'; '.join(failed)}. --resume tries them again")

@@ -22,7 +22,9 @@ def train(
         typer.Option(metavar="N,N,...", parser=parse_hidden, help="Units in each hidden layer."),
     ] = None,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="File to save the model to: FILE.skops.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to save the model to: FILE.safetensors.")
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Save the training to this folder after each epoch."),

@@ -316,8 +316,8 @@ def test_model_files_hold_no_callbacks(digits, tmp_path):
     for part in parts:
         part.set_callbacks(Notes())
     pipeline.fit(*digits)
-    save_model(pipeline, tmp_path / "model.skops")
-    loaded = load_model(tmp_path / "model.skops")
+    save_model(pipeline, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
     assert _same_predictions(loaded, pipeline, digits[0])
     assert all(hasattr(part, "_skl_callbacks") for part in parts)
     loaded_parts = [loaded, loaded["scaler"], loaded["ann"]]

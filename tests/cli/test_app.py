@@ -54,7 +54,7 @@ def test_version_is_that_of_the_package():
 @pytest.mark.parametrize("content", [b"", b"no model", b"PK\x03\x04" + bytes(50)])
 def test_a_file_that_is_no_model_is_an_error_in_one_line(content, tmp_path):
     """The exit code is 2; --debug, before or after the command, raises the error itself."""
-    path = tmp_path / "model.skops"
+    path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     result = runner.invoke(app, ["evaluate", str(path)])
     assert result.exit_code == 2
@@ -79,9 +79,9 @@ def test_wrong_arguments_are_a_usage_error():
     [
         (["predict", "MODEL", "no/*.png"], "No file matches no/*.png"),
         (["predict", "MODEL", "EMPTY"], "holds no images"),
-        (["predict", "none.skops", "a.png"], "none.skops: No such file"),
+        (["predict", "none.safetensors", "a.png"], "none.safetensors: No such file"),
         (["predict", "MODEL", "a.png", "--json", "--csv"], "exclude each other"),
-        (["train", "--out", "no/such/folder/m.skops"], "there is no no/such/folder"),
+        (["train", "--out", "no/such/folder/m.safetensors"], "there is no no/such/folder"),
     ],
 )
 def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):
@@ -96,7 +96,7 @@ def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):
 @pytest.mark.slow
 def test_ctrl_c_stops_in_one_line_and_writes_no_model(tmp_path):
     """An interrupted training exits with 130 and leaves no file."""
-    out = tmp_path / "model.skops"
+    out = tmp_path / "model.safetensors"
     command = [sys.executable, "-m", "sk_digits", "train", "--data", "digits", "--epochs", "100000"]
     with subprocess.Popen(
         [*command, "--out", str(out)],

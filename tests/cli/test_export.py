@@ -41,7 +41,7 @@ def fit_small(*steps, y=None, **params):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Return the file of a small digit pipeline."""
-    path = tmp_path_factory.mktemp("model") / "digits.skops"
+    path = tmp_path_factory.mktemp("model") / "digits.safetensors"
     X, y = load_digits_28(return_X_y=True)
     save_model(make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=3).fit(X, y), path)
     return path
@@ -84,8 +84,8 @@ def test_float32_is_the_default_type_of_rows(model, tmp_path):
 )
 def test_any_model_is_checked_in_its_own_units(steps, tmp_path):
     """Classifiers alone and behind scikit-learn's scalers, PCA and pipelines pass the check."""
-    save_model(fit_small(*steps, batch_norm=True), tmp_path / "model.skops")
-    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    save_model(fit_small(*steps, batch_norm=True), tmp_path / "model.safetensors")
+    result = export(tmp_path / "model.safetensors", tmp_path / "model.onnx")
     assert result.exit_code == 0, result.stderr
 
 
@@ -93,8 +93,8 @@ def test_any_model_is_checked_in_its_own_units(steps, tmp_path):
 def test_any_labels_are_checked(names, tmp_path):
     """Labels may be one class, two, strings or bools."""
     y = np.array(names)[load_digits_28().target % len(names)]
-    save_model(fit_small(PixelScaler(), y=y), tmp_path / "model.skops")
-    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    save_model(fit_small(PixelScaler(), y=y), tmp_path / "model.safetensors")
+    result = export(tmp_path / "model.safetensors", tmp_path / "model.onnx")
     assert result.exit_code == 0, result.stderr
 
 
@@ -112,19 +112,21 @@ def _export_another(monkeypatch, **params):
 @pytest.mark.parametrize("before", [None, b"old"])
 def test_a_file_with_other_predictions_is_not_saved(monkeypatch, tmp_path, before):
     """A mismatch is an error in one line, and an existing file stays as it was."""
-    save_model(fit_small(PixelScaler()), tmp_path / "model.skops")
+    save_model(fit_small(PixelScaler()), tmp_path / "model.safetensors")
     path = tmp_path / "model.onnx"
     if before is not None:
         path.write_bytes(before)
     _export_another(monkeypatch, random_state=1)
-    result = export(tmp_path / "model.skops", path)
+    result = export(tmp_path / "model.safetensors", path)
     assert result.exit_code == 2
     assert "The ONNX model differs" in result.stderr
     assert "No file was saved" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
     files = {
-        file.name: file.read_bytes() for file in tmp_path.iterdir() if file.name != "model.skops"
+        file.name: file.read_bytes()
+        for file in tmp_path.iterdir()
+        if file.name != "model.safetensors"
     }
     assert files == ({} if before is None else {"model.onnx": before})
 
@@ -132,9 +134,9 @@ def test_a_file_with_other_predictions_is_not_saved(monkeypatch, tmp_path, befor
 def test_other_labels_alone_are_a_mismatch(monkeypatch, tmp_path):
     """Labels in another order are found although probabilities are equal."""
     digits = load_digits_28().target
-    save_model(fit_small(PixelScaler(), y=digits), tmp_path / "model.skops")
+    save_model(fit_small(PixelScaler(), y=digits), tmp_path / "model.safetensors")
     _export_another(monkeypatch, y=digits + 1)
-    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    result = export(tmp_path / "model.safetensors", tmp_path / "model.onnx")
     assert result.exit_code == 2
     assert "1000 labels differ" in result.stderr
     assert not (tmp_path / "model.onnx").exists()
@@ -143,7 +145,7 @@ def test_other_labels_alone_are_a_mismatch(monkeypatch, tmp_path):
 def test_weights_that_are_slightly_off_are_a_mismatch(monkeypatch, tmp_path):
     """The check finds a change of 1e-4 in one bias of ten."""
     fitted = fit_small(PixelScaler())
-    save_model(fitted, tmp_path / "model.skops")
+    save_model(fitted, tmp_path / "model.safetensors")
     right = sk_digits.onnx.to_onnx
 
     def wrong(model, **kwargs):
@@ -153,7 +155,7 @@ def test_weights_that_are_slightly_off_are_a_mismatch(monkeypatch, tmp_path):
         return converted
 
     monkeypatch.setattr(sk_digits.onnx, "to_onnx", wrong)
-    result = export(tmp_path / "model.skops", tmp_path / "model.onnx")
+    result = export(tmp_path / "model.safetensors", tmp_path / "model.onnx")
     assert result.exit_code == 2
     assert "The ONNX model differs" in result.stderr
 
@@ -162,8 +164,8 @@ def test_a_model_of_pictures_is_an_error(model, tmp_path):
     """DigitImageNormalizer has no ONNX form; the error is one line that says what to export."""
     images = load_digits_28().images[:10]
     steps = [("image", DigitImageNormalizer().fit(images)), *load_model(model).steps]
-    save_model(Pipeline(steps), tmp_path / "reader.skops")
-    result = export(tmp_path / "reader.skops", tmp_path / "reader.onnx")
+    save_model(Pipeline(steps), tmp_path / "reader.safetensors")
+    result = export(tmp_path / "reader.safetensors", tmp_path / "reader.onnx")
     assert result.exit_code == 2
     assert "DigitImageNormalizer cannot be converted to ONNX" in result.stderr
     assert "pipeline[1:]" in result.stderr
@@ -173,7 +175,10 @@ def test_a_model_of_pictures_is_an_error(model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nowhere.skops", "--onnx", "FOLDER/digits.onnx"], "nowhere.skops: No such file"),
+        (
+            ["nowhere.safetensors", "--onnx", "FOLDER/digits.onnx"],
+            "nowhere.safetensors: No such file",
+        ),
         (["MODEL", "--onnx", "FOLDER/none/digits.onnx"], "there is no"),
         (["MODEL", "--onnx", "FOLDER"], "is a folder"),
         (["MODEL"], "Missing option '--onnx'"),

@@ -78,8 +78,10 @@ def test_labels_may_be_words(photos, tmp_path):
     X, y = load_digits_28(return_X_y=True)
     words = np.array(["no digit", *"123456789"], dtype=object)
     pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=12, random_state=0)
-    save_model(pipeline.fit(X, words[y]), tmp_path / "words.skops")
-    result = runner.invoke(app, ["predict", str(tmp_path / "words.skops"), str(folder), "--json"])
+    save_model(pipeline.fit(X, words[y]), tmp_path / "words.safetensors")
+    result = runner.invoke(
+        app, ["predict", str(tmp_path / "words.safetensors"), str(folder), "--json"]
+    )
     assert result.exit_code == 0, result.stderr
     digits = json.loads(result.stdout)
     read = {digit["file"]: digit["label"] for digit in digits}

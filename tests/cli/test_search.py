@@ -111,7 +111,7 @@ def test_each_fit_is_printed_and_the_best_come_first(finished):
     assert accuracies == sorted(accuracies, reverse=True)
     n_parameters = {hidden: int(n.replace(",", "")) for _, hidden, _, _, n in table}
     assert n_parameters["64"] == (784 + 2) * 64 + 65 * 10  # batch norm scales and shifts
-    for name in ("cv_results.csv", "search.png", "best.skops"):
+    for name in ("cv_results.csv", "search.png", "best.safetensors"):
         assert f"saved {out / name}" in result.stdout
     with Image.open(out / "search.png") as picture:
         assert picture.width > picture.height > 400
@@ -120,7 +120,7 @@ def test_each_fit_is_printed_and_the_best_come_first(finished):
 def test_a_finished_search_leaves_no_trainings(finished):
     """Only results are left of a search in which nothing failed."""
     names = {path.name for path in finished[0].iterdir()}
-    assert names == {"cv_results.csv", "search.png", "best.skops"}
+    assert names == {"cv_results.csv", "search.png", "best.safetensors"}
 
 
 def test_results_are_those_of_grid_search(finished):
@@ -147,9 +147,9 @@ def test_the_best_is_trained_on_all_images_and_saved(finished):
     params = {"hidden_layer_sizes": (64,), "lr": float(best["param_ann__lr"])}
     pipeline = make_digit_pipeline(max_epochs=8, random_state=1, **params)
     pipeline.fit(split.X_train, split.y_train)
-    loaded = load_model(out / "best.skops")
+    loaded = load_model(out / "best.safetensors")
     assert (loaded.predict_proba(split.X_test) == pipeline.predict_proba(split.X_test)).all()
-    metadata = read_metadata(out / "best.skops")["metadata"]
+    metadata = read_metadata(out / "best.safetensors")["metadata"]
     assert metadata["test_accuracy"] == pipeline.score(split.X_test, split.y_test)
     assert metadata["cv_accuracy"] == float(best["mean_test_score"])
     assert metadata["n_candidates"] == 6
@@ -170,7 +170,7 @@ def test_a_killed_search_is_resumed_to_the_same_results(finished, tmp_path):
     assert f"resuming with {n_saved} saved trainings" in result.stderr
     assert _scores(out) == _scores(finished[0])
     X = load_split("digits").X_test
-    models = [load_model(folder / "best.skops") for folder in (out, finished[0])]
+    models = [load_model(folder / "best.safetensors") for folder in (out, finished[0])]
     np.testing.assert_array_equal(*(model.predict_proba(X) for model in models))
 
 
@@ -323,7 +323,7 @@ def test_candidates_that_diverge_come_last(tmp_path):
     assert all(line.startswith("sk-digits: ") for line in result.stderr.splitlines()[:1])
     assert re.search(r"^ +2 +4  lr 1e\+30 +failed *$", result.stdout, re.M)
     assert [row["rank_test_score"] for row in _rows(tmp_path / "some")] == ["2", "1"]
-    assert load_model(tmp_path / "some" / "best.skops")["ann"].lr == 0.01
+    assert load_model(tmp_path / "some" / "best.safetensors")["ann"].lr == 0.01
 
 
 def test_a_search_without_a_trained_candidate_is_an_error(tmp_path):
@@ -378,7 +378,7 @@ def test_without_matplotlib_only_the_plot_is_missing(tmp_path, monkeypatch):
     assert result.exit_code == 0
     assert 'no plot: Displays need matplotlib: pip install "sk-digits[plot]"' in result.stderr
     assert not (tmp_path / "search.png").exists()
-    assert (tmp_path / "best.skops").exists()
+    assert (tmp_path / "best.safetensors").exists()
 
 
 @pytest.mark.slow

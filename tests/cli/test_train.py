@@ -132,7 +132,7 @@ def test_the_saved_model_is_the_trained_pipeline(model):
 @pytest.mark.slow
 def test_a_killed_training_is_resumed_to_the_same_model(tmp_path):
     """kill -9, then --resume: the same weights as without the kill, and the checkpoint is gone."""
-    folder, out = tmp_path / "run", tmp_path / "model.skops"
+    folder, out = tmp_path / "run", tmp_path / "model.safetensors"
     options = ["--data", "digits", "--epochs", "40", "--hidden", "64", "--checkpoint", str(folder)]
     command = [sys.executable, "-m", "sk_digits", "train", *options, "--out", str(out)]
     with subprocess.Popen(
@@ -155,11 +155,12 @@ def test_a_killed_training_is_resumed_to_the_same_model(tmp_path):
     assert "resuming after epoch" in resumed.stderr
     assert list(folder.iterdir()) == []
 
-    whole = runner.invoke(app, ["train", *options, "--out", str(tmp_path / "whole.skops")])
+    whole = runner.invoke(app, ["train", *options, "--out", str(tmp_path / "whole.safetensors")])
     assert whole.exit_code == 0
     X, _ = load_digits_28(return_X_y=True)
     np.testing.assert_array_equal(
-        load_model(out).predict_proba(X), load_model(tmp_path / "whole.skops").predict_proba(X)
+        load_model(out).predict_proba(X),
+        load_model(tmp_path / "whole.safetensors").predict_proba(X),
     )
 
 

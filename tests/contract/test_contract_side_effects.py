@@ -237,7 +237,7 @@ def test_saving_leaves_the_world_and_the_model_alone(
     fitted, strange_world, tmp_path, monkeypatch, error
 ):
     """After success, on a full disk and after Ctrl-C, the model and global state are as before."""
-    path = tmp_path / "model.skops"
+    path = tmp_path / "model.safetensors"
     path.write_bytes(b"the old file")
     state = state_of(fitted)
     if error is None:
@@ -248,7 +248,7 @@ def test_saving_leaves_the_world_and_the_model_alone(
         with pytest.raises(type(error), match=r"No space left|mine"):
             save_model(fitted, path)
         assert path.read_bytes() == b"the old file"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["model.skops"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.safetensors"]
     assert world() == strange_world
     assert state_of(fitted) == state
 
@@ -283,7 +283,7 @@ def test_loading_leaves_the_world_alone(
     honest_model_file, strange_world, tmp_path, digits, failure
 ):
     """Loading a good or a damaged file leaves global state as it was."""
-    path = tmp_path / "model.skops"
+    path = tmp_path / "model.safetensors"
     if failure is None:
         path.write_bytes(honest_model_file)
         assert load_model(path).predict(digits[0][:5]).shape == (5,)
@@ -300,7 +300,7 @@ def test_errors_in_loading_leave_the_world_alone(
     honest_model_file, strange_world, tmp_path, monkeypatch, error
 ):
     """A missing file, missing memory and Ctrl-C while loading leave global state as it was."""
-    path = tmp_path / "model.skops"
+    path = tmp_path / "model.safetensors"
     with pytest.raises(FileNotFoundError, match="model"):
         load_model(path)
     path.write_bytes(honest_model_file)

@@ -93,7 +93,7 @@ def test_a_fit_does_not_import_the_compiler(tmp_path):
         "filters == warnings.filters)"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "a.skops")],
+        [sys.executable, "-c", code, str(tmp_path / "a.safetensors")],
         capture_output=True,
         text=True,
         check=True,

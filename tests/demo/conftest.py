@@ -17,7 +17,7 @@ def model_file(tmp_path_factory):
     else:
         X, y = load_digits_28(return_X_y=True)
     pipeline = make_digit_pipeline(hidden_layer_sizes=(256,), max_epochs=5, random_state=0)
-    path = tmp_path_factory.mktemp("model") / "small.skops"
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
     save_model(pipeline.fit(X[:10_000], y[:10_000]), path)
     return path
 

@@ -30,7 +30,7 @@ def test_without_a_terminal_a_missing_model_is_an_error():
     """Nobody is asked where nobody can answer: the error says how to make a model."""
     result = CliRunner().invoke(app, ["demo"])
     assert result.exit_code == 2
-    assert "sk-digits train --out digits.skops" in result.stderr
+    assert "sk-digits train --out digits.safetensors" in result.stderr
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def test_on_a_terminal_it_offers_to_train(served, tmp_path):
     """Yes trains a model visibly, saves it to the file that it names, and shows the page."""
     result = CliRunner().invoke(app, ["demo", "--data", "digits"], input="y\n")
     assert result.exit_code == 0
-    assert "save it to digits.skops?" in result.stdout
+    assert "save it to digits.safetensors?" in result.stdout
     assert "epoch 1/" in result.stderr
     X, y = load_digits_28(return_X_y=True)
-    saved = load_model(tmp_path / "digits.skops")
+    saved = load_model(tmp_path / "digits.safetensors")
     assert saved.score(X, y) > 0.95
     (model,) = served
     assert_array_equal(load_model(model).predict_proba(X), saved.predict_proba(X))
@@ -77,8 +77,8 @@ def test_models_of_other_images_are_refused(digits, tmp_path):
     """A model of 8x8 images is no model for the page, and an unfitted one neither."""
     X, y = digits
     small = make_digit_pipeline(hidden_layer_sizes=(8,), max_epochs=1, augmentation=None)
-    save_model(small.fit(X, y), tmp_path / "small.skops")
-    result = CliRunner().invoke(app, ["demo", str(tmp_path / "small.skops"), "--port", "0"])
+    save_model(small.fit(X, y), tmp_path / "small.safetensors")
+    result = CliRunner().invoke(app, ["demo", str(tmp_path / "small.safetensors"), "--port", "0"])
     assert result.exit_code == 2
     assert "784 pixels; this one was trained on rows of 64" in result.stderr
     with pytest.raises(ValueError, match="fitted classifier with predict_proba"):
@@ -90,7 +90,7 @@ def test_models_of_other_images_are_refused(digits, tmp_path):
 )
 def test_what_is_no_model_file_is_told(tmp_path, content, message):
     """A missing or foreign file is told in one line, and exit code 2."""
-    path = tmp_path / "a.skops"
+    path = tmp_path / "a.safetensors"
     if content is not None:
         path.write_bytes(content)
     result = CliRunner().invoke(app, ["demo", str(path), "--port", "0"])

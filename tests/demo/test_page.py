@@ -109,7 +109,7 @@ def test_nothing_is_asked_of_other_machines(page):
 def test_below_the_threshold_the_page_is_not_sure(browser, model_file):
     """A model that knows nothing gives no answer for certain, but its two best guesses."""
     X, y = load_digits_28(return_X_y=True)
-    unsure = model_file.with_name("unsure.skops")
+    unsure = model_file.with_name("unsure.safetensors")
     save_model(
         make_digit_pipeline(hidden_layer_sizes=(8,), max_epochs=1, lr=1e-5).fit(X, y), unsure
     )
@@ -137,7 +137,7 @@ def test_any_label_is_shown_and_none_is_run(browser, model_file):
     words = np.array(
         ["not a digit", '"><img src=x onerror="document.title=1">', "${1 + 1}", "three"]
     )
-    strange = model_file.with_name("strange.skops")
+    strange = model_file.with_name("strange.safetensors")
     pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=10, random_state=0)
     save_model(pipeline.fit(X, words[np.minimum(y, 3)].astype(object)), strange)
     with running_demo(strange) as (address, _):

@@ -176,8 +176,8 @@ def test_the_file_is_the_model(pipeline, pixels, tmp_path):
 
 def test_a_loaded_model_is_exported_to_the_same_bytes(pipeline, tmp_path):
     """A model from a model file is exported to the same bytes."""
-    save_model(pipeline, tmp_path / "digits.skops")
-    loaded = load_model(tmp_path / "digits.skops")
+    save_model(pipeline, tmp_path / "digits.safetensors")
+    loaded = load_model(tmp_path / "digits.safetensors")
     assert to_onnx(loaded).SerializeToString() == to_onnx(pipeline).SerializeToString()
 
 
@@ -304,7 +304,13 @@ def test_an_unfitted_model_is_an_error(pixels, model):
 
 @pytest.mark.parametrize(
     "model",
-    [DigitANN, "digits.skops", make_pipeline(PixelScaler()), GridSearchCV(small_ann(), {}), None],
+    [
+        DigitANN,
+        "digits.safetensors",
+        make_pipeline(PixelScaler()),
+        GridSearchCV(small_ann(), {}),
+        None,
+    ],
 )
 def test_anything_but_a_digit_model_is_an_error(model):
     """Anything else is a TypeError that shows it and says what to pass of a search."""
