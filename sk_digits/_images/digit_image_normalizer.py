@@ -22,7 +22,7 @@ from sk_digits._images.grey_conversion import GreyConversion
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
 from sk_digits._images.ink import SHARP_PX, Ink, find_ink
 from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
-from sk_digits._images.picture import Picture, as_picture
+from sk_digits._images.picture import Picture
 from sk_digits._validation import as_readable, naming
 
 ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
@@ -69,7 +69,7 @@ def _is_writing(ink: Ink, chosen: list[int], sharp_px: float) -> bool:
 
 def _enlarge(picture: Picture) -> Picture:
     """Return a tiny picture enlarged, with a margin, as a digit may fill it to the borders."""
-    pixels = picture.pixels.astype(np.float32)
+    pixels = picture.read()
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     paper = np.median(border, axis=0)
     pad = max(pixels.shape[:2]) // 2
@@ -78,7 +78,7 @@ def _enlarge(picture: Picture) -> Picture:
     padded[pad : pad + height, pad : pad + width] = pixels
     zoom = (ENLARGEMENT, ENLARGEMENT, 1)[: pixels.ndim]
     enlarged = ndimage.zoom(padded, zoom, order=3, mode="nearest", grid_mode=True)
-    return picture._replace(pixels=np.clip(enlarged, 0, picture.white))
+    return Picture(np.clip(enlarged, 0, 1), 0, 1, is_opacity=picture.is_opacity)
 
 
 def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
@@ -89,10 +89,10 @@ def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     sharp_px = SHARP_PX
     if max(pixels.shape[:2]) <= TINY_PX:
         picture, sharp_px = _enlarge(picture), SHARP_PX * ENLARGEMENT
-        pixels = picture.pixels
-    factor = math.ceil(max(pixels.shape[:2]) / OVERVIEW_PX)
-    conversion = GreyConversion.choose(picture, factor, ink)
-    overview = conversion.convert(picture, factor)
+    factor = math.ceil(max(picture.pixels.shape[:2]) / OVERVIEW_PX)
+    colours = picture.read(factor)
+    conversion = GreyConversion.choose(colours, "auto" if picture.is_opacity else ink)
+    overview = conversion.convert(colours)
     longer = max(overview.shape)
     found = find_ink(overview, longer * (0.25 if longer > 100 else 0.5))
     if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
@@ -100,10 +100,11 @@ def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     top, left, bottom, right = (edge * factor for edge in found.join(chosen))
     size = max(bottom - top, right - left)
     margin = int(0.4 * size) + 2 * factor
-    near = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
+    rows = slice(max(0, top - margin), bottom + margin)
+    columns = slice(max(0, left - margin), right + margin)
     factor = max(1, size // DETAIL_PX)
     # A close look measures the paper around the digit and sees a sharp outline.
-    detail = conversion.convert(picture._replace(pixels=pixels[near]), factor)
+    detail = conversion.convert(picture.read(factor, rows, columns))
     found = find_ink(detail, 0.6 * size / factor)
     if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
         return None
@@ -136,8 +137,8 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         (height, width) of images given as flat rows; None means that they are square. Ignored for
         other images.
     max_pixels : int, default=40_000_000
-        Largest width times height of a picture. It protects the memory from hostile files: a
-        pixel takes up to 12 bytes while it is read.
+        Largest width times height of a picture. It protects the memory from hostile files:
+        while a picture is read, a pixel takes up to 20 bytes, besides up to 50 MB for its digit.
 
     See Also
     --------
@@ -310,7 +311,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
 
     def _open(self, index: int, image: Any) -> Picture:
         try:
-            return as_picture(image, self.max_pixels)
+            return Picture.of(image, self.max_pixels)
         except ImageFileError as error:
             raise ImageFileError(f"Image {index}: {error}") from error
         except (ValueError, TypeError) as error:

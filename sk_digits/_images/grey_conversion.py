@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sk_digits._images.picture import Picture, shrink
+from sk_digits._images.picture import shrink
 
 COLOUR_SAMPLE_PX = 40  # longer side of the picture in which ink and paper are compared
 OUTLINE_SAMPLE_PX = 96  # longer side of the picture in which outlines are looked at
@@ -90,22 +90,19 @@ class GreyConversion(NamedTuple):
     inverted: bool
 
     @classmethod
-    def choose(cls, picture: Picture, factor: int, ink: str) -> Self:
-        """Return the conversion for a picture, found on the picture shrunk by `factor`.
+    def choose(cls, pixels: NDArray[np.float32], ink: str) -> Self:
+        """Return the conversion for grey or RGB pixels.
 
-        `ink` is "dark", "light", or "auto" to find out. It is ignored for an opacity.
+        `ink` is "dark", "light", or "auto" to find out.
         """
-        axis = None
-        if picture.pixels.ndim == 3:
-            axis = _find_colour_axis(shrink(picture.pixels, factor).astype(np.float32))
+        axis = _find_colour_axis(pixels) if pixels.ndim == 3 else None
         plain = cls(axis, inverted=False)
-        finds_out = ink == "auto" or picture.is_opacity
-        is_light = _ink_is_light(plain.convert(picture, factor)) if finds_out else ink == "light"
+        is_light = _ink_is_light(plain.convert(pixels)) if ink == "auto" else ink == "light"
         return plain._replace(inverted=is_light)
 
-    def convert(self, picture: Picture, factor: int) -> NDArray[np.float32]:
-        """Return the brightness of a picture shrunk by `factor`, from 0, dark writing, to 1."""
-        brightness = shrink(picture.pixels, factor).astype(np.float32) / np.float32(picture.white)
+    def convert(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the brightness of grey or RGB pixels, from 0, dark writing, to 1."""
+        brightness = pixels
         if self.axis is not None:
-            brightness = brightness @ self.axis - self.axis[self.axis < 0].sum()
+            brightness = pixels @ self.axis - self.axis[self.axis < 0].sum()
         return 1 - brightness if self.inverted else brightness

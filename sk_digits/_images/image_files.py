@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import warnings
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from sk_digits._validation import filters_lock
 
@@ -21,6 +23,8 @@ ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 # Strangers' bytes reach only these decoders of Pillow, not those for PostScript, PDF and the like.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 MAX_PIXELS = 40_000_000  # width times height of the largest picture that is read by default
+PART_PIXELS = 2**18  # of a picture that are converted at once
+MIN_TILE_PIXELS = 2**20  # of a TIFF file that are decoded whatever max_pixels is
 
 
 class ImageFileError(ValueError):
@@ -61,6 +65,7 @@ def describe(source: object) -> str:
 
 
 def _check_size(image: Image.Image, max_pixels: int, name: str) -> None:
+    """Raise ImageFileError if an image is empty or too large to be decoded."""
     width, height = image.size
     if width * height > max_pixels:
         raise ImageFileError(
@@ -69,39 +74,64 @@ def _check_size(image: Image.Image, max_pixels: int, name: str) -> None:
         )
     if width * height == 0:
         raise ImageFileError(f"{name} is empty: {width} x {height} pixels.")
+    if isinstance(image, TiffImageFile):  # a tile is decoded whole, and may exceed the image
+        tile = image.tag_v2.get(TILEWIDTH, 0) * image.tag_v2.get(TILELENGTH, 0)
+        if tile > max(max_pixels, MIN_TILE_PIXELS):
+            raise ImageFileError(
+                f"{name} is stored in tiles of {tile} pixels, more than max_pixels={max_pixels}. "
+                "Save it with smaller tiles."
+            )
 
 
-def _to_array(image: Image.Image) -> NDArray[Any]:
-    """Return the pixels of a decoded image as grey, RGB or RGBA."""
-    if image.mode == "L" and "transparency" not in image.info:
+def parts(shape: tuple[int, ...], step: int = 1) -> Iterator[tuple[slice, slice]]:
+    """Return parts of a picture, of at most `PART_PIXELS`, that can be converted one by one.
+
+    Their sides are multiples of `step`, except at the last row and column.
+    """
+    width = math.ceil(min(shape[1], PART_PIXELS) / step) * step
+    height = max(PART_PIXELS // width // step, 1) * step
+    for top in range(0, shape[0], height):
+        for left in range(0, shape[1], width):
+            yield np.s_[top : min(top + height, shape[0]), left : min(left + width, shape[1])]
+
+
+def _convert(image: Image.Image) -> NDArray[Any]:
+    """Return the pixels of a small image as grey, RGB or RGBA."""
+    has_transparency = "transparency" in image.info
+    if image.mode in ("I", "F") or (image.mode == "L" and not has_transparency):
         return np.asarray(image)
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)
-    if image.mode in ("I", "F"):
-        return np.asarray(image)
     if image.mode == "1":
         return np.asarray(image.convert("L"))
     if image.mode == "LAB":  # Pillow cannot convert it to RGB; the first channel is lightness
         return np.asarray(image.getchannel(0))
-    has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+    has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or has_transparency
     if image.mode == "La":
         image = image.convert("LA")
     return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
 
 
-def _decode(image: Image.Image, max_pixels: int, name: str) -> NDArray[Any]:
-    _check_size(image, max_pixels, name)  # from the header: nothing is decoded yet
-    image.load()
-    return _to_array(ImageOps.exif_transpose(image))
+def _to_array(image: Image.Image) -> NDArray[Any]:
+    """Return the pixels of a decoded image as grey, RGB or RGBA."""
+    first = _convert(image.crop((0, 0, 1, 1)))
+    pixels = np.empty((image.height, image.width, *first.shape[2:]), first.dtype)
+    for rows, columns in parts(pixels.shape):
+        part = image.crop((columns.start, rows.start, columns.stop, rows.stop))
+        pixels[rows, columns] = _convert(part)
+    return pixels
 
 
 def _read(source: BinaryIO | Image.Image, max_pixels: int, name: str) -> NDArray[Any]:
     with _silence():
         try:
             if isinstance(source, Image.Image):
-                return _decode(source, max_pixels, name)
+                _check_size(source, max_pixels, name)
+                return _to_array(ImageOps.exif_transpose(source))
             with Image.open(source, formats=FORMATS) as image:
-                return _decode(image, max_pixels, name)
+                _check_size(image, max_pixels, name)  # from the header: nothing is decoded yet
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_array(image)
         except ImageFileError:
             raise
         except UnidentifiedImageError as error:
@@ -129,7 +159,7 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[Any
         Path or content of a PNG, JPEG, BMP, TIFF, WebP or GIF file, or an image opened by Pillow.
     max_pixels : int, default=40_000_000
         Largest width times height. It is checked before anything is decoded, so that a small file
-        cannot fill the memory: a pixel takes up to 12 bytes on the way.
+        cannot fill the memory: a pixel takes up to 20 bytes while it is read. WebP takes the most.
 
     Returns
     -------

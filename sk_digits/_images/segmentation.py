@@ -17,7 +17,7 @@ from sk_digits._images.grey_conversion import GreyConversion
 from sk_digits._images.image_files import MAX_PIXELS
 from sk_digits._images.ink import Box, Ink, find_ink
 from sk_digits._images.mnist_frame import frame
-from sk_digits._images.picture import as_picture
+from sk_digits._images.picture import Picture
 
 OVERVIEW_PX = 1600  # longer side of the page in which writing is looked for
 WINDOW = 0.15  # of the longer side of the page; no stroke is as wide
@@ -269,7 +269,8 @@ def segment_digits(
     ink : {"auto", "dark", "light"}, default="auto"
         Whether the writing is darker or lighter than its ground; "auto" finds out for the page.
     max_pixels : int, default=40_000_000
-        Largest width times height of the page. It protects the memory from hostile files.
+        Largest width times height of the page. It protects the memory from hostile files: while
+        a page is read, a pixel takes up to 20 bytes, besides up to 200 MB for its strokes.
 
     Returns
     -------
@@ -298,10 +299,11 @@ def segment_digits(
     if not isinstance(ink, str) or ink not in ("auto", "dark", "light"):
         raise ValueError(f"ink={ink!r} is unknown: it must be 'auto', 'dark' or 'light'.")
     _check_max_pixels(max_pixels)
-    picture = as_picture(image, max_pixels)
+    picture = Picture.of(image, max_pixels)
     shape = picture.pixels.shape[:2]
     factor = math.ceil(max(shape) / OVERVIEW_PX)
-    page = GreyConversion.choose(picture, factor, ink).convert(picture, factor)
+    pixels = picture.read(factor)
+    page = GreyConversion.choose(pixels, "auto" if picture.is_opacity else ink).convert(pixels)
     found = find_ink(page, max(WINDOW * max(page.shape), 20))
     if not len(found.boxes) or (height := _measure_height(found)) < MIN_HEIGHT_PX:
         return []

@@ -1,4 +1,4 @@
-"""Reading image files: every format, and what becomes of broken and hostile ones."""
+"""Image files of every format are read, and broken and hostile ones are refused."""
 
 import io
 import os
@@ -10,7 +10,10 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageFile
+from support import picture_files
+from support.picture_files import encode, mutate
 
 from sk_digits import DigitImageNormalizer, ImageFileError
 from sk_digits._images.image_files import FORMATS, read_image
@@ -20,25 +23,16 @@ SIZE = (40, 30)  # width, height
 
 def draw(mode="RGB"):
     """Draw a dark stroke on light paper."""
-    pixels = np.full(SIZE[::-1], 230, np.uint8)
-    pixels[5:25, 18:22] = 20
-    return Image.fromarray(pixels).convert(mode)
-
-
-def encode(image, format, **options):
-    """Give the bytes of an image's file."""
-    file = io.BytesIO()
-    image.save(file, format, **options)
-    return file.getvalue()
+    return picture_files.draw(mode, *SIZE)
 
 
 def png_chunk(kind, body):
-    """Give a chunk of a PNG file."""
+    """Return a chunk of a PNG file."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png_that_claims(width, height):
-    """Give a small PNG file whose header claims a size."""
+    """Return a small PNG file whose header claims a size."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     data = png_chunk(b"IDAT", zlib.compress(bytes(1000)))
     return b"\x89PNG\r\n\x1a\n" + header + data + png_chunk(b"IEND", b"")
@@ -49,7 +43,7 @@ def png_that_claims(width, height):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_read_from_path_bytes_stream_and_image(format, tmp_path):
-    """The four kinds of sources give the same pixels, close to those that were drawn."""
+    """The four kinds of sources give the same pixels, close to those drawn."""
     content = encode(draw(), format)
     path = tmp_path / "image"  # by content, not by ending
     path.write_bytes(content)
@@ -76,15 +70,8 @@ def test_every_format_is_read_from_path_bytes_stream_and_image(format, tmp_path)
     ],
 )
 def test_every_mode_becomes_grey_rgb_or_rgba(mode, format, shape, dtype):
-    """Also those that Pillow cannot turn into RGB; the stroke stays darker than the paper."""
-    grey = draw("L")
-    if mode == "LAB":
-        image = Image.merge("LAB", [grey, grey, grey])
-    elif mode == "I;16":
-        image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    else:
-        image = draw().convert("L" if mode in "IF" else "RGB").convert(mode)
-    pixels = read_image(encode(image, format))
+    """Modes that Pillow cannot convert to RGB do, too; the stroke is darker than the paper."""
+    pixels = read_image(encode(draw(mode), format))
     assert pixels.shape == shape
     assert pixels.dtype == dtype
     lightness = pixels.reshape(30, 40, -1)[..., :3].mean(axis=2)
@@ -92,7 +79,7 @@ def test_every_mode_becomes_grey_rgb_or_rgba(mode, format, shape, dtype):
 
 
 def test_a_16_bit_image_keeps_its_16_bits():
-    """Neighbouring values stay apart."""
+    """No two values become one."""
     values = np.arange(1200, dtype=np.uint16).reshape(30, 40) + 30_000
     np.testing.assert_array_equal(read_image(encode(Image.fromarray(values), "PNG")), values)
 
@@ -109,7 +96,7 @@ def test_transparency_of_a_palette_is_kept():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_honoured(orientation):
-    """Whatever way a camera stored it, the picture comes out upright."""
+    """A picture is upright, however a camera stored it."""
     upright = Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(30, 40))
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -128,7 +115,7 @@ def test_exif_orientation_is_honoured(orientation):
 
 @pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "PNG"])
 def test_only_the_first_frame_is_read(format):
-    """An animation or a document of many pages is its first image."""
+    """Of an animation or a document of many pages the rest is ignored."""
     frames = [Image.new("RGB", SIZE, colour) for colour in ("red", "blue")]
     options = {"lossless": True} if format == "WEBP" else {}
     content = encode(frames[0], format, save_all=True, append_images=frames[1:], **options)
@@ -140,14 +127,14 @@ def test_only_the_first_frame_is_read(format):
 
 @pytest.mark.parametrize("format", ["PPM", "ICO", "TGA", "PCX", "EPS"])
 def test_other_formats_are_refused(format):
-    """A decoder that is not on the list never sees a stranger's bytes."""
+    """Bytes of strangers reach no other decoder."""
     with pytest.raises(ImageFileError, match="not an image in one of the formats PNG, JPEG"):
         read_image(encode(draw(), format))
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"no image at all", bytes(1000)])
 def test_what_is_no_image_is_an_error_with_its_name(content, tmp_path):
-    """The message has the file's name and what to do, and the cause is kept."""
+    """The message has the name of the file and what to do; the cause is kept."""
     path = tmp_path / "holiday.png"
     path.write_bytes(content)
     with pytest.raises(ImageFileError, match=r"holiday\.png.*Save") as caught:
@@ -157,7 +144,7 @@ def test_what_is_no_image_is_an_error_with_its_name(content, tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_that_is_cut_short_is_an_error(format):
-    """It is never read as if the rest were there."""
+    """What is missing is not filled in."""
     rng = np.random.default_rng(0)
     content = encode(Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)), format)
     with pytest.raises(ImageFileError):
@@ -165,7 +152,7 @@ def test_a_file_that_is_cut_short_is_an_error(format):
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded():
-    """A file of 100 bytes that claims 39,999 x 39,999 pixels takes no memory and says why."""
+    """A file of 100 bytes that claims 39,999 x 39,999 pixels takes no memory."""
     content = png_that_claims(39_999, 39_999)
     tracemalloc.start()
     try:
@@ -180,14 +167,30 @@ def test_too_many_pixels_are_refused_before_they_are_decoded():
 
 
 def test_pixels_of_an_opened_image_are_counted_too():
-    """An image from Pillow is held to the same limit."""
+    """The same limit holds for an image from Pillow."""
     assert read_image(draw(), max_pixels=1200).shape == (30, 40, 3)
     with pytest.raises(ImageFileError, match="max_pixels=1199"):
         read_image(draw(), max_pixels=1199)
 
 
+def test_tiles_that_are_larger_than_the_image_are_refused():
+    """A decoder would make room for a whole tile, however small the image is."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.asarray(draw("L")), tile=(2048, 2048), compression="zlib")
+    np.testing.assert_array_equal(read_image(file), draw("L"))
+    with pytest.raises(ImageFileError, match=r"tiles of 4194304 pixels, .* smaller tiles"):
+        read_image(file, max_pixels=10_000)
+
+
+def test_a_picture_of_nan_is_an_error_that_names_the_file():
+    """TIFF can store it."""
+    content = encode(Image.fromarray(np.full((30, 40), np.nan, np.float32)), "TIFF")
+    with pytest.raises(ImageFileError, match=r"bytes given cannot be read: .* NaN or infinity"):
+        DigitImageNormalizer().transform([content])
+
+
 def test_what_cannot_be_opened_stays_an_oserror(tmp_path):
-    """A missing file and a folder are the caller's slips, not broken images."""
+    """A missing file and a folder are not broken images."""
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "missing.png")
     with pytest.raises(IsADirectoryError):
@@ -195,7 +198,7 @@ def test_what_cannot_be_opened_stays_an_oserror(tmp_path):
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
-    """Opening a named pipe would wait for a writer for ever."""
+    """Opening a named pipe would wait forever for a writer."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     with pytest.raises(ImageFileError, match="not a regular file"):
@@ -209,7 +212,7 @@ def test_other_types_are_a_typeerror():
 
 
 def test_global_state_is_left_alone():
-    """Neither Pillow's limits nor the filters of warnings move, whatever is read."""
+    """Neither Pillow's limits nor the warning filters change, whatever is read."""
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)
     read_image(encode(draw(), "PNG"))
     with pytest.raises(ImageFileError):
@@ -219,7 +222,7 @@ def test_global_state_is_left_alone():
 
 
 def test_threads_read_side_by_side():
-    """Four threads that read good and broken files leave the filters of warnings alone."""
+    """Four threads that read good and broken files do not change the warning filters."""
     good, broken, before = encode(draw(), "PNG"), png_that_claims(9_800, 9_800), warnings.filters[:]
     shapes = []
 
@@ -241,7 +244,7 @@ def test_threads_read_side_by_side():
 
 
 def test_the_normalizer_names_image_and_file(tmp_path):
-    """In a list of many, the message says which."""
+    """The message says which of many images it is."""
     (tmp_path / "good.png").write_bytes(encode(draw(), "PNG"))
     (tmp_path / "bad.png").write_bytes(b"bad")
     paths = [tmp_path / "good.png", tmp_path / "bad.png"]
@@ -252,60 +255,11 @@ def test_the_normalizer_names_image_and_file(tmp_path):
 # Mutated files
 
 
-def mutate(content, rng):
-    """Damage a file as bad disks, bad networks and bad people do."""
-    damaged = bytearray(content)
-    for _ in range(int(rng.integers(1, 8))):
-        at = int(rng.integers(len(damaged)))
-        kind = int(rng.integers(6))
-        if kind == 0:
-            damaged[at] = int(rng.integers(256))
-        elif kind == 1:
-            damaged[at] ^= 1 << int(rng.integers(8))
-        elif kind == 2:
-            damaged[at : at + 4] = bytes([[0, 255][int(rng.integers(2))]] * 4)
-        elif kind == 3:
-            del damaged[at : at + int(rng.integers(1, 20))]
-        elif kind == 4:
-            damaged[at:at] = rng.bytes(int(rng.integers(1, 20)))
-        else:
-            damaged[: min(60, len(damaged))][at % 60 : at % 60 + 1] = rng.bytes(1)
-            damaged[at % min(60, len(damaged))] = int(rng.integers(256))  # mostly the header
-        if len(damaged) < 10:
-            break
-    if rng.random() < 0.1:
-        damaged = damaged[: int(rng.integers(len(damaged)))]
-    return bytes(damaged)
-
-
-def seeds(format):
-    """Give files of one format, of several kinds."""
-    kinds = {
-        "PNG": [("RGB", {}), ("P", {}), ("LA", {}), ("1", {}), ("I;16", {})],
-        "JPEG": [("RGB", {}), ("L", {"progressive": True}), ("CMYK", {})],
-        "BMP": [("RGB", {}), ("P", {}), ("1", {})],
-        "TIFF": [
-            ("RGB", {}),
-            ("L", {"compression": "tiff_lzw"}),
-            ("CMYK", {"compression": "tiff_adobe_deflate"}),
-            ("1", {"compression": "group4"}),
-            ("F", {}),
-        ],
-        "WEBP": [("RGB", {}), ("RGBA", {"lossless": True})],
-        "GIF": [("P", {}), ("L", {"transparency": 20})],
-    }
-    for mode, options in kinds[format]:
-        image = draw("L").convert("RGB" if mode == "CMYK" else "L")
-        image = Image.fromarray(np.asarray(image) * np.uint16(257)) if mode == "I;16" else image
-        image = image if mode == "I;16" else image.convert(mode)
-        yield encode(image, format, **options)
-
-
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_mutated_file_is_an_array_or_an_imagefileerror(format):
-    """300 damaged files of each format: no other exception, no warning, no runaway memory."""
+    """Of 300 damaged files none raises another exception or a warning, or exceeds max_pixels."""
     rng = np.random.default_rng(0)
-    files = list(seeds(format))
+    files = [content for _, content in picture_files.files(format, *SIZE)]
     read = 0
     for i in range(300):
         try:
