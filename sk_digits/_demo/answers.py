@@ -5,18 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sk_digits._images.image_files import read_image
-from sk_digits._reader.reading import (
-    NOT_SURE,
-    BlankPicture,
-    as_rgb,
-    find_digits,
-    read_digits,
-)
+from sk_digits._reader.reading import NOT_SURE, BlankPicture, as_rgb, find_digits, read_digits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,13 +23,7 @@ _logger = logging.getLogger(__name__)
 
 
 def labels_of(model: Any) -> list[str]:
-    """Return the labels of a model's classes.
-
-    Raises
-    ------
-    ValueError
-        If it is not a fitted classifier of 28x28 images with `predict_proba`.
-    """
+    """Return the labels of a fitted classifier of 28x28 images, or raise ValueError."""
     n_pixels = getattr(model, "n_features_in_", N_PIXELS)
     if not hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
         raise ValueError(
@@ -50,50 +39,29 @@ def labels_of(model: Any) -> list[str]:
 
 
 def answer(content: bytes, model: Any, *, many: bool) -> dict[str, Any]:
-    """Return the digits in a picture as JSON values, or a sentence that says why there are none.
+    """Return the digits in an image file as JSON values, or an "error", a sentence for the user.
 
-    Parameters
-    ----------
-    content : bytes
-        An image file.
-    model : classifier
-        A fitted classifier of 28x28 images with `predict_proba`.
-    many : bool
-        Whether it is a page of digits.
-
-    Returns
-    -------
-    dict
-        With "error", a sentence for the user; or with
-
-        - "digits", none where nothing stands out from the background. Each has "label",
-          "probability", "sure" (whether the probability is at least 0.7: of unseen MNIST images 4 %
-          are below, and with them four of five errors), "probabilities" (by label), "line" and
-          "box" (top, left, bottom, right), both None for a single digit, and "seen", the 784 pixels
-          that the network sees, in base64;
-        - "size" of the picture, (height, width) in pixels;
-        - "preview", a data URL of the picture as it was read, because a browser does not know all
-          formats, nor turn them all upright.
+    "seen" is what the network sees, 784 pixels in base64; "box" is top, left, bottom and right;
+    "size" is height and width. "preview" is the picture as it was read, because a browser does not
+    know all formats, nor turn them all upright. A blank picture has no digits.
     """
     try:
-        pixels = read_image(io.BytesIO(content))
-        try:
+        pixels, digits = read_image(io.BytesIO(content)), []
+        with suppress(BlankPicture):
             found = find_digits(pixels, many=many)
-        except BlankPicture:
-            digits = []
-        else:
-            digits = [
-                {
-                    "label": str(reading.guesses[0].label),
-                    "probability": reading.guesses[0].probability,
-                    "sure": reading.guesses[0].probability >= NOT_SURE,
-                    "probabilities": {str(g.label): g.probability for g in reading.guesses},
-                    "line": reading.line,
-                    "box": reading.box,
-                    "seen": base64.b64encode(np.asarray(row, np.uint8).tobytes()).decode(),
-                }
-                for reading, row in zip(read_digits(found, model), found.rows, strict=True)
-            ]
+            for reading, row in zip(read_digits(found, model), found.rows, strict=True):
+                label, probability = reading.guesses[0]
+                digits.append(
+                    {
+                        "label": str(label),
+                        "probability": probability,
+                        "sure": probability >= NOT_SURE,
+                        "probabilities": {str(g.label): g.probability for g in reading.guesses},
+                        "line": reading.line,
+                        "box": reading.box,
+                        "seen": base64.b64encode(np.asarray(row, np.uint8).tobytes()).decode(),
+                    }
+                )
         return {"digits": digits, "size": pixels.shape[:2], "preview": _preview(pixels)}
     except ValueError as error:
         return {"error": _as_sentence(error)}

@@ -13,18 +13,12 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
 def make_page(labels: list[str]) -> dict[str, tuple[bytes, str]]:
-    """Return the content and the media type of each file of the page, by its name.
-
-    Parameters
-    ----------
-    labels : list of str
-        Labels of the model's classes.
-    """
-    page = {}
-    for file in files("sk_digits._demo").iterdir():
-        type_ = TYPES.get(PurePath(file.name).suffix)
-        if type_ is not None:
-            page[file.name] = (file.read_bytes(), f"{type_}; charset=utf-8")
+    """Return the content and the media type of each file of the page, by its name."""
+    page = {
+        file.name: (file.read_bytes(), f"{TYPES[suffix]}; charset=utf-8")
+        for file in files("sk_digits._demo").iterdir()
+        if (suffix := PurePath(file.name).suffix) in TYPES
+    }
     content, type_ = page["index.html"]
     filled = Template(content.decode()).substitute(
         labels=html.escape(json.dumps(labels)), max_bytes=MAX_BYTES

@@ -28,25 +28,7 @@ class PictureReader:
 
     The process is killed when a picture takes too long, or when who asked is gone; a new one takes
     its place. Use it in a ``with`` statement. This process itself imports neither torch nor NumPy,
-    so that it starts and ends at once.
-
-    Parameters
-    ----------
-    load : callable
-        Returns the model, a fitted classifier of 28x28 images with `predict_proba`. It is called in
-        the other process, to which it is pickled.
-
-    Attributes
-    ----------
-    labels : list of str
-        Labels of the model's classes.
-
-    Raises
-    ------
-    Exception
-        Whatever `load` raises.
-    ValueError
-        If the model is not such a classifier.
+    so that it starts and ends at once: the other one calls `load`, which returns the model.
     """
 
     def __init__(self, load: Callable[[], Any]) -> None:
@@ -83,16 +65,9 @@ class PictureReader:
         self.labels: list[str] = labels
 
     def read(self, content: bytes, *, many: bool, asker: socket.socket) -> bytes | None:
-        """Return the answer about a picture as JSON, or None where its turn does not come.
+        """Return the answer about an image file as JSON, or None if its turn does not come.
 
-        Parameters
-        ----------
-        content : bytes
-            An image file.
-        many : bool
-            Whether it is a page of digits.
-        asker : socket
-            Connection to who asked. It can be read from only when they are gone.
+        The connection `asker` can be read from only when whoever asked is gone.
         """
         end = time.monotonic() + SECONDS
         while not self._turn.acquire(timeout=0.1):
@@ -121,16 +96,15 @@ def _work(pipe: Connection, load: Callable[[], Any]) -> None:
     """Answer the pictures that come through `pipe`, as long as its other end is open."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
 
         from sk_digits._demo.answers import answer, labels_of
 
         model = load()
         labels = labels_of(model)
         # The first picture takes a second longer than others, because of imports. No visitor waits.
-        stroke, file = Image.new("L", (60, 60), "white"), io.BytesIO()
-        stroke.paste("black", (28, 15, 32, 45))
-        stroke.save(file, "PNG")
+        file = io.BytesIO()
+        ImageOps.expand(Image.new("L", (4, 30)), 25, 255).save(file, "PNG")
         answer(file.getvalue(), model, many=True)
     except Exception as error:
         pipe.send(error)

@@ -45,38 +45,18 @@ HEADERS = {
 _logger = logging.getLogger(__name__)
 
 
-def serve(model: Path, *, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
+def serve(model: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve the page until Ctrl-C.
 
     The one tab takes a single digit and answers while it is drawn; the other takes a page of
     digits and reads it line by line. Pictures are read in memory, and nothing is written to disk.
-    Only who knows the page's address, which contains a random token, can use the server.
-
-    Parameters
-    ----------
-    model : path-like
-        File of a classifier of 28x28 images that :func:`save_model` has saved.
-    host : str
-        Address to listen on. Where it is this machine's own, requests by other names are refused,
-        so that no web page can reach the server by a name that it makes point here.
-    port : int
-        Port to listen on; 0 takes a free one.
-    ready : callable, default=None
-        Called with the page's address when it can be visited.
-
-    Raises
-    ------
-    OSError
-        If the address cannot be listened on, or the file cannot be read.
-    ValueError
-        If the file is not a model file, or not one of such a classifier.
-    KeyboardInterrupt
-        On Ctrl-C, when the server has stopped.
+    Only who knows the page's address, which contains a random token, can use the server; `ready` is
+    called with it when the page can be visited. If `host` is this machine's own, requests by other
+    names are refused, so that no web page can reach the server by a name that it makes point here.
     """
     with _Server(host, port) as server, PictureReader(partial(_load, model)) as server.reader:
         server.page = make_page(server.reader.labels)
-        if ready is not None:
-            ready(server.url)
+        ready(server.url)
         server.serve_forever()
 
 
@@ -165,10 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
         name = self._asked_for()
         if name is None:
             return
-        if (name or "index.html") in self.server.page:
-            self._answer(200, *self.server.page[name or "index.html"])
-        else:
+        file = self.server.page.get(name or "index.html")
+        if file is None:
             self.send_error(404, "There is no such page.")
+        else:
+            self._answer(200, *file)
 
     def do_POST(self) -> None:
         """Answer with what is read in a picture, which is the request's body."""

@@ -25,19 +25,13 @@ def _to_mnist_layout(small: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     # size. Splines overshoot next to strong edges, hence the clipping.
     boxes = ndimage.zoom(small, (1, 2.5, 2.5), order=3, mode="grid-constant", grid_mode=True)
     boxes = np.rint(np.clip(boxes, 0, 16) * (255 / 16)).astype(np.uint8)
-    moments = np.stack([boxes.sum(axis=axis) @ np.arange(20) for axis in (2, 1)], axis=1)
-    centre = moments / boxes.sum(axis=(1, 2))[:, np.newaxis]
+    centres = [ndimage.center_of_mass(box) for box in boxes]
     # MNIST's mean centre of mass is pixel (14, 14), counted from 0. The corner stays within 0 and
     # 28 - 20 = 8, so that no part of the box is cut off.
-    corner = np.clip(np.rint(14 - centre), 0, 8).astype(np.int64)
-    rows, columns = (np.arange(28) + 8 - corner[:, [axis]] for axis in (0, 1))
-    padded = np.pad(boxes, ((0, 0), (8, 8), (8, 8)))
-    images: npt.NDArray[np.uint8] = padded[
-        np.arange(len(small))[:, np.newaxis, np.newaxis],
-        rows[:, :, np.newaxis],
-        columns[:, np.newaxis, :],
-    ]
-    return images
+    corners = np.clip(np.rint(14 - np.array(centres)), 0, 8).astype(int)
+    padded = np.pad(boxes, ((0, 0), (0, 8), (0, 8)))
+    shifted = zip(padded, corners, strict=True)
+    return np.stack([np.roll(image, corner, axis=(0, 1)) for image, corner in shifted])
 
 
 def load_digits_28(*, return_X_y: bool = False, as_frame: bool = False) -> Bunch | tuple[Any, Any]:

@@ -5,6 +5,7 @@ import hashlib
 import math
 import os
 import zlib
+from collections.abc import Iterable
 from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
@@ -44,63 +45,43 @@ the IEEE 86(11), 1998.
 """
 
 
-def _read_idx(path: Path, expected_shape: tuple[int, ...]) -> _Bytes:
-    """Return the data of an IDX file, gzipped or not, which must have the expected shape."""
-    size = math.prod(expected_shape)
+def _read_idx(path: Path, shape: tuple[int, ...]) -> _Bytes:
+    """Return the data of an IDX file, gzipped or not, whose header must state the shape."""
     with path.open("rb") as start:
         # Decide by content, not by suffix: browsers may decompress a .gz file but keep its name.
-        zipped = start.read(2) == b"\x1f\x8b"
+        open_file = gzip.open if start.read(2) == b"\x1f\x8b" else open
+    header = bytes([0, 0, 8, len(shape)]) + np.array(shape, dtype=">u4").tobytes()
     try:
-        with gzip.open(path) if zipped else path.open("rb") as stream:
-            _check_idx_header(path, stream.read(4 + 4 * len(expected_shape)), expected_shape)
+        with open_file(path, "rb") as stream:
             # One extra byte is enough to detect an oversized file. Reading all of it would
             # decompress a gzip bomb.
-            body = stream.read(size + 1)
+            content = stream.read(len(header) + math.prod(shape) + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is a broken gzip file: {error}") from error
-    if len(body) < size:
-        raise ValueError(f"{path} is truncated: it has {len(body)} of {size} bytes of data.")
-    if len(body) > size:
-        raise ValueError(f"{path} has more than the {size} bytes of data that its header declares.")
-    return np.frombuffer(body, dtype=np.uint8).reshape(expected_shape)
-
-
-def _check_idx_header(path: Path, header: bytes, expected_shape: tuple[int, ...]) -> None:
-    if not header:
-        raise ValueError(f"{path} is empty.")
-    kinds = {2049: "labels", 2051: "images"}  # 0x08 means unsigned bytes; then the number of axes
-    magic, expected = int.from_bytes(header[:4], "big"), 2048 + len(expected_shape)
-    if magic != expected:
+    if not content.startswith(header):
         raise ValueError(
-            f"{path} is not an IDX file of {kinds[expected]}: it starts with the number {magic} "
-            f"({kinds.get(magic, 'unknown')}), expected {expected}."
+            f"{path} is not an IDX file of unsigned bytes of shape {shape}: it starts with "
+            f"{content[: len(header)].hex(' ') or 'nothing'}, expected {header.hex(' ')}."
         )
-    if len(header) < 4 + 4 * len(expected_shape):
-        raise ValueError(f"{path} is truncated: its header has {len(header)} bytes.")
-    shape = tuple(np.frombuffer(header, dtype=">u4", offset=4).tolist())
-    if shape != expected_shape:
-        raise ValueError(f"{path} holds data of shape {shape}, expected {expected_shape}.")
+    return np.frombuffer(content, dtype=np.uint8, offset=len(header))
 
 
-def _check_genuine(array: _Bytes, name: str, origin: str) -> None:
-    """Check that the array equals the content of the MNIST file `name` byte for byte."""
-    if array.ndim == 1 and array.max() > 9:
-        raise ValueError(f"{origin} holds the label {array.max()}, expected labels from 0 to 9.")
-    digest = hashlib.sha256(array.data).hexdigest()
+def _check_genuine(array: _Bytes, name: str, origin: str) -> _Bytes:
+    """Return the array, which must equal the content of the MNIST file `name` byte for byte."""
+    digest, size = hashlib.sha256(array.data).hexdigest(), math.prod(_SHAPES[name])
     if digest != _SHA256[name]:
         raise ValueError(
-            f"{origin} differs from MNIST's {name}: the SHA-256 digest of its data is {digest}, "
-            f"expected {_SHA256[name]}."
+            f"{origin} differs from MNIST's {name}: it has {array.size} bytes of data with the "
+            f"SHA-256 digest {digest}, expected {size} with {_SHA256[name]}."
         )
+    return array
 
 
 def _search_folder(data_home: str | os.PathLike[str] | None) -> Path:
     """Return the folder in which to look for the four IDX files."""
     if data_home is not None:
         if not isinstance(data_home, str | os.PathLike):
-            raise TypeError(
-                f"data_home={data_home!r} is not a path. It must be a str or path-like."
-            )
+            raise TypeError(f"data_home={data_home!r} is not a path: pass a str or path-like.")
         folder = Path(data_home).expanduser()
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(f"data_home={str(folder)!r} is not a folder.")
@@ -126,19 +107,6 @@ def _find_idx_files(folder: Path) -> list[Path]:
     return [path for path in found if path is not None]
 
 
-def _as_uint8(values: Any, what: str) -> _Bytes:
-    """Convert numbers of any type, or strings of numbers, to uint8 without changing a value."""
-    try:
-        numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{_OPENML} has {what} that are not numbers: {error}") from error
-    with np.errstate(invalid="ignore"):  # the comparison below reports NaN
-        small = numbers.astype(np.uint8, order="C")
-    if not np.array_equal(small, numbers):
-        raise ValueError(f"{_OPENML} has {what} that are not whole numbers from 0 to 255.")
-    return small
-
-
 def _fetch_from_openml(data_home: str | os.PathLike[str] | None, searched: Path) -> list[_Bytes]:
     """Download MNIST from OpenML and split it into the arrays of the four IDX files."""
     try:
@@ -146,20 +114,18 @@ def _fetch_from_openml(data_home: str | os.PathLike[str] | None, searched: Path)
         answer = fetch_openml(
             "mnist_784", version=1, data_home=data_home, as_frame=False, parser="liac-arff"
         )
+        with np.errstate(invalid="ignore"):  # the digests find numbers that are no bytes
+            table = [
+                np.asarray(values, dtype=np.float64).astype(np.uint8, order="C")
+                for values in (answer.data, answer.target)
+            ]
     except (OSError, EOFError, HTTPException, KeyError, ValueError) as error:
         raise OSError(
             f"MNIST is not in {searched} and could not be downloaded from {_OPENML}, version 1 "
             f"({type(error).__name__}: {error}). {_HOW_TO_PROVIDE}"
         ) from error
-    pixels, labels = _as_uint8(answer.data, "pixels"), _as_uint8(answer.target, "labels")
-    n_train, n_test = (shape[0] for shape in _SHAPES.values() if len(shape) == 1)
-    expected = (n_train + n_test, 784)
-    if pixels.shape != expected or labels.shape != expected[:1]:
-        raise ValueError(
-            f"{_OPENML} has pixels of shape {pixels.shape} and labels of shape {labels.shape}, "
-            f"expected {expected} and {expected[:1]}."
-        )
-    return [pixels[:n_train], labels[:n_train], pixels[n_train:], labels[n_train:]]
+    n_train = _SHAPES["train-labels-idx1-ubyte"][0]
+    return [values[rows] for rows in (slice(n_train), slice(n_train, None)) for values in table]
 
 
 def _subset_indices(subset: str, n_rows: int) -> npt.NDArray[np.int64]:
@@ -251,7 +217,7 @@ def fetch_mnist(
     OSError
         If some of the four files are missing, or all are missing and `download_if_missing` is False
         (FileNotFoundError); if ``SK_DIGITS_DATA`` or `data_home` is not a folder; if the download
-        from OpenML fails.
+        from OpenML fails or its table is not of numbers.
     ImportError
         If `as_frame` is True and pandas is not installed.
 
@@ -280,17 +246,16 @@ def fetch_mnist(
     folder = _search_folder(data_home)
     if paths := _find_idx_files(folder):
         source, location, origins = "idx", str(folder), [str(path) for path in paths]
-        arrays = [_read_idx(*pair) for pair in zip(paths, _SHAPES.values(), strict=True)]
+        found: Iterable[_Bytes] = map(_read_idx, paths, _SHAPES.values())
     elif download_if_missing:
         source, location = "openml", "https://www.openml.org/d/554"
         origins = [f"The part of {_OPENML} that corresponds to {name}" for name in _SHAPES]
-        arrays = _fetch_from_openml(data_home, folder)
+        found = _fetch_from_openml(data_home, folder)
     else:
         raise FileNotFoundError(
             f"MNIST is not in {folder}, and download_if_missing is False. {_HOW_TO_PROVIDE}"
         )
-    for array, name, origin in zip(arrays, _SHAPES, origins, strict=True):
-        _check_genuine(array, name, origin)
+    arrays = list(map(_check_genuine, found, _SHAPES, origins))
     images = np.concatenate([part.reshape(-1, 28, 28) for part in arrays[::2]])
     target = np.concatenate(arrays[1::2]).astype(np.int64)
     indices = _subset_indices(subset, len(target))
