@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,43 +21,21 @@ from numpy.typing import NDArray
 MAX_ARRAYS = 4096
 MAX_DEPTH = 64
 
-_MAX_NODES = 3 * MAX_ARRAYS + 2  # of the header: three an array, itself and its metadata
-_NO_SUM = "0" * 64
-_LENGTH_BYTES = 8  # of the header's length, before the header
-# Of the types of safetensors those that NumPy has, less the complex one.
-_TYPES = {f"{kind}{8 * size}" for size in (1, 2, 4, 8) for kind in "IU"} | {"F16", "F32", "F64"}
+_ZEROS = b"0" * 64
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _STEPS = bytes.maketrans(b"[{]}", b"\1\1\xff\xff")  # as int8: 1 and -1
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def pack(kind: str, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the content of a file; the same for the same document and arrays.
-
-    Parameters
-    ----------
-    kind : str
-        Key of the document in the header.
-    document : mapping of str to JSON values
-        What to store. It gets a "sha256".
-    arrays : mapping of str to ndarray
-        Arrays by name, of at most `MAX_ARRAYS`.
-    """
+    """Return the content of a file; the same for the same document and arrays."""
     if len(arrays) > MAX_ARRAYS:
         raise ValueError(f"it has {len(arrays)} arrays; {MAX_ARRAYS} are allowed.")
-    text = json.dumps({"sha256": _NO_SUM} | dict(document), separators=(",", ":"), allow_nan=False)
+    document = {"sha256": _ZEROS.decode(), **document}
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     content = safetensors.numpy.save(contiguous, {kind: text})
-    return content.replace(_NO_SUM.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
-
-
-def read_document(
-    path: str | os.PathLike[str], kind: str, max_header_bytes: int, max_bytes: float = math.inf
-) -> dict[str, Any]:
-    """Return the document of a file, without reading the arrays. See `read`."""
-    with open(path, "rb") as file:
-        size = _check_size(file.fileno(), max_bytes)
-        return _parse(file.read(_LENGTH_BYTES + max_header_bytes), size, kind, max_header_bytes)[0]
+    return content.replace(_ZEROS, hashlib.sha256(content).hexdigest().encode(), 1)
 
 
 def read(
@@ -65,43 +43,27 @@ def read(
     kind: str,
     max_header_bytes: int,
     max_bytes: float = math.inf,
-    check: Callable[[dict[str, Any]], None] = lambda document: None,
+    *,
+    with_arrays: bool = True,
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the document and the arrays of a file.
+    """Return the document and, if asked for, the arrays of a file of some kind.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-    kind : str
-        Key of the document in the header.
-    max_header_bytes, max_bytes : int
-        Longest header and longest file to read. Memory is about 25 times the former, for JSON of
-        many small objects, and twice the latter.
-    check : callable
-        It is called with the document first, and may raise ValueError.
-
-    Returns
-    -------
-    document : dict
-        The document.
-    arrays : dict of str to ndarray
-        Arrays by name.
-
-    Raises
-    ------
-    ValueError, safetensors.SafetensorError
-        If the file is of another kind, damaged, or too long.
-    OSError
-        If it cannot be read.
+    It takes memory of 80 times `max_header_bytes`, for JSON of many small objects, and twice the
+    length of the file. A file that is damaged, too long or of another kind is a ValueError, or one
+    of a dozen other errors of safetensors and Python, but never an OSError.
     """
     with open(path, "rb") as file:
-        size = _check_size(file.fileno(), max_bytes)
-        content = file.read(size)
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise ValueError(f"it is {size:,} bytes long; at most {max_bytes:,} are read.")
+        content = file.read(size if with_arrays else 8 + max_header_bytes)
     document, header = _parse(content, size, kind, max_header_bytes)
-    check(document)
-    stated = document.get("sha256")
-    if not isinstance(stated, str) or stated != _checksum(content, header, stated):
+    if not with_arrays:
+        return document, {}
+    stated = str(document["sha256"])
+    digest = hashlib.sha256(content[:8] + header.replace(stated.encode(), _ZEROS, 1))
+    digest.update(memoryview(content)[8 + len(header) :])
+    if digest.hexdigest() != stated:
         raise ValueError(
             "its SHA-256 is not the one that it states: it was changed or damaged. Take another "
             "copy, or save it again."
@@ -109,16 +71,7 @@ def read(
     return document, safetensors.numpy.load(content)
 
 
-def _check_size(descriptor: int, max_bytes: float) -> int:
-    size = os.fstat(descriptor).st_size
-    if size > max_bytes:
-        raise ValueError(f"it is {size:,} bytes long; at most {max_bytes:,} are read.")
-    return size
-
-
-def _parse(
-    content: bytes, size: int, kind: str, max_header_bytes: int
-) -> tuple[dict[str, Any], bytes]:
+def _parse(content: bytes, size: int, kind: str, max_bytes: int) -> tuple[dict[str, Any], bytes]:
     """Return the document and the header of a file of some size, given at least its beginning."""
     name = kind.rpartition(".")[2]
     if content.startswith(b"PK\3\4"):
@@ -126,52 +79,26 @@ def _parse(
             f"it is no {name} file of this release but a zip archive, as older releases wrote "
             "them. Train again, or load it with the release that wrote it."
         )
-    n_bytes = int.from_bytes(content[:_LENGTH_BYTES], "little")
-    if size < _LENGTH_BYTES + n_bytes or size <= _LENGTH_BYTES:
+    end = 8 + int.from_bytes(content[:8], "little")
+    if not 8 < end <= size:
         raise ValueError(f"it is no {name} file, or only the beginning of one.")
-    if n_bytes > max_header_bytes:
-        raise ValueError(
-            f"its header is {n_bytes:,} bytes long; at most {max_header_bytes:,} are read."
-        )
-    header = content[_LENGTH_BYTES : _LENGTH_BYTES + n_bytes]
-    entries = read_json(header.decode(), _MAX_NODES)
-    about = entries.pop("__metadata__", None) if isinstance(entries, dict) else None
-    if not isinstance(about, dict) or set(about) != {kind} or not isinstance(about[kind], str):
+    if end - 8 > max_bytes:
+        raise ValueError(f"its header is {end - 8:,} bytes long; at most {max_bytes:,} are read.")
+    header = content[8:end]
+    # safetensors would overlook two entries of one name, and fields that it does not know.
+    entries = read_json(header.decode(), max_nodes=3 * MAX_ARRAYS + 2)
+    about = entries.pop("__metadata__", {})
+    if set(about) != {kind}:
         raise ValueError(f"it is no {name} file of sk-digits.")
-    end = _LENGTH_BYTES + n_bytes + _check_entries(entries)
-    if size < end:
-        raise ValueError(f"it is only the beginning of one: {size:,} of {end:,} bytes.")
-    if size > end:
-        raise ValueError(f"{size - end:,} bytes follow its last array.")
-    document = read_json(about[kind])
-    if not isinstance(document, dict):
-        raise ValueError(f"it is no {name} file of sk-digits.")
-    return document, header
-
-
-def _check_entries(entries: dict[str, Any]) -> int:
-    """Raise ValueError for what safetensors would overlook; return where the last array ends."""
-    if len(entries) > MAX_ARRAYS:
-        raise ValueError(f"it has {len(entries)} arrays; {MAX_ARRAYS} are allowed.")
-    end = 0
-    for name, entry in entries.items():
-        match entry:
-            case {"dtype": str(dtype), "shape": list(), "data_offsets": [int(), int(stop)]}:
-                end = max(end, stop)
-            case _:
-                raise ValueError(f"its header is damaged at {name[:80]!r}.")
-        if len(entry) != 3:
-            raise ValueError(f"its header is damaged at {name[:80]!r}.")
-        if dtype not in _TYPES:
-            raise ValueError(f"its array {name[:80]!r} has type {dtype[:20]!r}.")
-    return end
-
-
-def _checksum(content: bytes, header: bytes, stated: str) -> str:
-    digest = hashlib.sha256(content[:_LENGTH_BYTES])
-    digest.update(header.replace(stated.encode(), _NO_SUM.encode(), 1))
-    digest.update(memoryview(content)[_LENGTH_BYTES + len(header) :])
-    return digest.hexdigest()
+    for entry_name, entry in entries.items():
+        if set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise ValueError(f"its header is damaged at {entry_name[:80]!r}.")
+    expected = end + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+    if size < expected:
+        raise ValueError(f"it is only the beginning of one: {size:,} of {expected:,} bytes.")
+    if size > expected:
+        raise ValueError(f"{size - expected:,} bytes follow its last array.")
+    return read_json(about[kind]), header
 
 
 def read_json(text: str, max_nodes: float = math.inf) -> Any:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sk_digits._ann.digit_net import DigitNet
-from sk_digits._constraints import read_value, real
+from sk_digits._constraints import read_value, real, whole
 from sk_digits._network.batches import as_tensor
 from sk_digits._network.hyperparameters import Architecture, Training
 from sk_digits._network.mlp import MLP
@@ -186,11 +186,12 @@ def _is_state(state: NDArray[Any]) -> bool:
 
 
 def check_history(history: Any) -> None:
-    """Raise ValueError unless a history is a list of epochs, each with its loss and seconds."""
+    """Raise ValueError unless a history is a list of epochs with number, loss and seconds."""
     if not isinstance(history, list) or not history:
         raise ValueError("the history is no list of epochs")
     for row in history:
         if not isinstance(row, dict) or not all(type(name) is str for name in row):
             raise ValueError("an epoch of the history is no dict of values by name")
+        read_value("an epoch of the history", "epoch", whole(1), row.get("epoch"))
         for name in ("train_loss", "dur", *({"valid_acc"} & set(row))):
             read_value("an epoch of the history", name, _NUMBER, row.get(name))

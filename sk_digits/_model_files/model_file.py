@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-from sk_digits._tensor_file import read_document
+from sk_digits._tensor_file import read
 
 KIND = "sk_digits.model"
 FORMAT_VERSION = 2  # 1 was a zip archive of skops
@@ -59,13 +59,10 @@ def reading_model_file(path: str | os.PathLike[str]) -> Iterator[None]:
         raise
     except Exception as error:
         problem = str(error)[:1000]
-        # Damage shows in JSON, safetensors and torch as a dozen types of error.
-        is_plain = isinstance(error, ValueError | TypeError)
-        if not is_plain or isinstance(error, json.JSONDecodeError | UnicodeError):
-            problem = (
-                f"it is damaged ({type(error).__name__}: {problem}). Take another copy, or save "
-                "the model again."
-            )
+        # Damage shows in JSON, safetensors, torch and Python as a dozen types of error.
+        is_damage = isinstance(error, json.JSONDecodeError | UnicodeError)
+        if is_damage or not isinstance(error, ValueError):
+            problem = f"it is damaged ({type(error).__name__}: {problem}). Take another copy of it."
         raise ModelFileError(f"{path!r} cannot be loaded: {problem}") from error
 
 
@@ -122,6 +119,6 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     (64, 2, {'author': 'Ada'})
     """
     with reading_model_file(path):
-        document = read_document(path, KIND, MAX_HEADER_BYTES, MAX_FILE_BYTES)
+        document, _ = read(path, KIND, MAX_HEADER_BYTES, MAX_FILE_BYTES, with_arrays=False)
         check_format(document)
         return {name: value for name, value in document.items() if name != "tree"}

@@ -37,31 +37,33 @@ def save_model(
     metadata: dict[str, Any] | None = None,
     keep_optimizer: bool = False,
 ) -> None:
-    """Save a fitted model to one file, from which :func:`load_model` makes it again.
+    """Save a fitted model to one file, for :func:`load_model` to load.
 
-    The file appears at `path` whole or not at all: it is written beside it, brought to the disk,
-    and then moved into place. It is also read back first, so that what is saved can be loaded.
+    The file is a safetensors file, and appears at `path` whole or not at all: it is written to a
+    temporary file in the same folder, flushed to the disk and then moved into place. The model is
+    read back before that, so that what is saved can be loaded.
 
-    Callbacks and a pipeline's `memory` are no part of the file: the one is code, the other a place
-    on this machine. The loaded model has None for both.
+    Callbacks and the `memory` of a pipeline are not saved: the former are code, the latter is a
+    place on this machine. The loaded model has None for both.
 
     Parameters
     ----------
     model : DigitANN or Pipeline
-        A fitted classifier, or a fitted pipeline that ends in one, of
+        A fitted classifier, or a fitted pipeline that ends in one and whose other steps are
         :class:`DigitImageNormalizer`, :class:`PixelScaler`, scikit-learn's StandardScaler,
-        MinMaxScaler, MaxAbsScaler, PCA and other pipelines. Of a search, save the
+        MinMaxScaler, MaxAbsScaler or PCA, or pipelines of these. Of a search, save the
         ``best_estimator_``.
     path : str or path-like
-        Where to; ``.safetensors`` is the usual suffix. What is there is replaced.
+        File to write; ``.safetensors`` is the usual suffix. A file that is there is replaced, a
+        symbolic link is followed, and a device or a pipe is an error.
     metadata : dict or None, default=None
-        What else is to be known about the model, as JSON values. :func:`read_metadata` gives it.
+        More about the model, as JSON values, for :func:`read_metadata` to return.
     keep_optimizer : bool, default=False
-        Whether to keep the running averages of the optimizer, which :meth:`DigitANN.partial_fit`
-        goes on from. Without them the first steps after loading are those of a new optimizer.
-        After a `partial_fit` they make a file three times as large: of the recipe of
-        :func:`make_digit_pipeline`, 44.7 MB instead of 14.9 MB. `fit` leaves none: what is loaded
-        goes on exactly anyway, by :meth:`DigitANN.partial_fit` as with `warm_start`.
+        Whether to save the running averages of the optimizer that :meth:`DigitANN.partial_fit`
+        continues with. Without them the first steps after loading are those of a new optimizer.
+        After a `partial_fit` they make the file three times as large: 44.7 MB instead of 14.9 MB
+        for the recipe of :func:`make_digit_pipeline`. `fit` leaves none, so a model that was only
+        fitted continues exactly in any case, both by `partial_fit` and with `warm_start`.
 
     Raises
     ------
@@ -70,10 +72,11 @@ def save_model(
     NotFittedError
         If `model` is not fitted.
     ValueError
-        If something in `model` does not fit into a model file.
+        If `model` has something that a model file cannot hold, or is too large for one: more than
+        512 MiB, or more than 1 MiB of parameters, labels, names, history and metadata.
     OSError
-        If the file cannot be written, for want of space for example. What is at `path` is then
-        as it was.
+        If the file cannot be written, for example because the disk is full. What is at `path` is
+        then as it was.
 
     Examples
     --------
@@ -93,9 +96,10 @@ def save_model(
     versions = {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}
     arrays: dict[str, NDArray[Any]] = {}
     try:
-        tree = write_model(model, arrays, keep_optimizer=keep_optimizer)
-        # What is read back, and so surely can be, is described: not what was meant to be saved.
-        facts = _facts(_read_back(tree, arrays, versions["scikit-learn"]))
+        tree = write_model(model, arrays, keep_optimizer)
+        # Of the model that was read back: so it can be, and the metadata are true of it.
+        reader = ModelReader(dict(arrays), versions["scikit-learn"])
+        facts = _facts(reader.read(read_json(json.dumps(tree))))
         document = {
             "format_version": FORMAT_VERSION,
             "needs_sk_digits": FORMAT_NEEDS,
@@ -115,18 +119,18 @@ def save_model(
 
 
 def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
-    """Load a model that :func:`save_model` saved; a file from anyone, without running its code.
+    """Load a model that :func:`save_model` saved, without running code that the file may bring.
 
-    The file can hold nothing but data. Which types it may name is fixed in this package, and each
-    is built only in a state that a fit could have left: arrays of the shapes that the architecture
-    has, finite weights, parameters that `fit` would take. Predictions are then the same, to the
-    bit, as those of the model that was saved, on the same kind of machine. If the device that it
-    was trained on is not here, the model predicts on the CPU.
+    A model file holds only data. The types that it may name are fixed in this package, and each is
+    built only in a state that a fit could have left: arrays of the shapes that the architecture
+    has, finite weights, parameters that `fit` would accept. On the same kind of machine,
+    predictions are bit-identical to those of the model that was saved. If the device that the
+    model was trained on is not available, it predicts on the CPU.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
+        File to load.
 
     Returns
     -------
@@ -136,37 +140,40 @@ def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
     Raises
     ------
     ModelFileError
-        If the file is damaged, no model file, of a newer format, or holds what it must not.
+        If the file is damaged, not a model file, of another format, or holds something else than
+        a fitted model.
     OSError
-        If the file cannot be read: it is not there, for example.
+        If the file cannot be read, for example because it does not exist.
 
     Warns
     -----
     sklearn.exceptions.InconsistentVersionWarning
-        If a part of scikit-learn's own was saved with another version of scikit-learn.
+        If the model has parts of scikit-learn and was saved with another version of it.
 
     Notes
     -----
-    A model that loads may still be a bad one, or made to err: the SHA-256 in the file shows damage
-    and is no signature. Whom a file comes from is for you to know.
+    A model that loads may still be a bad one, or trained to make errors on purpose. The SHA-256 in
+    the file detects damage; it is not a signature. Check yourself where a file comes from.
+
+    ``.skops`` files, which older releases wrote, are not read. Train the model again, or load the
+    file with the release that wrote it.
 
     Examples
     --------
     See :func:`save_model`.
     """
     with reading_model_file(path):
-        document, arrays = read(path, KIND, MAX_HEADER_BYTES, MAX_FILE_BYTES, check=check_format)
-        versions = document.get("versions")
-        sklearn_version = versions.get("scikit-learn") if isinstance(versions, dict) else None
-        built = ModelReader(arrays, sklearn_version).read(document.get("tree"))
+        document, arrays = read(path, KIND, MAX_HEADER_BYTES, MAX_FILE_BYTES)
+        check_format(document)
+        built = ModelReader(arrays, document["versions"]["scikit-learn"]).read(document["tree"])
         for name, fact in _facts(built).items():
             if document.get(name) != fact:
-                raise ValueError(f"its metadata tells of another model: {name} is {fact!r}.")
+                raise ValueError(f"its metadata describe another model: {name} is {fact!r}.")
     return built.model
 
 
 def _check_metadata(metadata: Any) -> dict[str, Any]:
-    """Give the user's metadata, or raise TypeError if JSON would not give them back."""
+    """Return the user's metadata, or raise TypeError if they would change in JSON."""
     metadata = {} if metadata is None else metadata
     try:
         if isinstance(metadata, dict) and json.loads(json.dumps(metadata)) == metadata:
@@ -178,13 +185,6 @@ def _check_metadata(metadata: Any) -> dict[str, Any]:
         "metadata must be a dict with str keys and JSON values: None, bool, int, finite float, "
         f"str, and lists and dicts of them. Got {metadata!r:.80}: {problem}."
     )
-
-
-def _read_back(tree: Any, arrays: dict[str, NDArray[Any]], sklearn_version: str) -> Built:
-    try:
-        return ModelReader(dict(arrays), sklearn_version).read(read_json(json.dumps(tree)))
-    except TypeError as error:
-        raise ValueError(str(error)) from error
 
 
 def _facts(built: Built) -> dict[str, Any]:

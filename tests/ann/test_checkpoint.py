@@ -252,7 +252,7 @@ def test_arrays_of_another_training_are_refused(interrupted, digits, change, rea
         ({"epochs_done": 3}, "its history has other epochs"),
         ({"epochs_done": None}, "its history has other epochs"),
         ({"history": []}, "no list of epochs"),
-        ({"history": [{"dict": [["dur", 1]]}] * 2}, "'train_loss'"),
+        ({"history": [{"dict": [["epoch", 1]]}] * 2}, "'train_loss'"),
         ({"history": {"os.system": ["true"]}}, "'os.system' is no type"),
         ({"stopper": None}, "the state of early stopping has other parts"),
         ({"stopper": {"dict": [["tol", 1]]}}, "the state of early stopping has other parts"),

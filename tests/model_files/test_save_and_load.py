@@ -61,6 +61,7 @@ def edit_metadata(path, **changes):
 MODELS = {
     "ann": lambda: DigitANN(**TINY),
     "linear": lambda: DigitANN((), max_epochs=2, random_state=0),
+    "one width": lambda: DigitANN(np.array(8), max_epochs=2, random_state=0),
     "wide types": lambda: DigitANN(
         np.array([8, 4]),
         max_epochs=np.int64(2),
@@ -227,7 +228,7 @@ def test_safetensors_itself_reads_the_arrays(digits, path):
     save_model(ann, path)
     arrays = safetensors.numpy.load_file(path)
     for name, tensor in ann.net_.module_.state_dict().items():
-        np.testing.assert_array_equal(arrays[f"weights/{name}"], tensor.numpy())
+        np.testing.assert_array_equal(arrays[f"model.weights/{name}"], tensor.numpy())
 
 
 def test_skops_stores_fitted_models_too(digits, tmp_path):
@@ -245,7 +246,7 @@ def test_a_model_from_a_gpu_loads_without_one(digits, path):
     X, y = digits
     ann = DigitANN(**TINY).fit(X, y)
     save_model(ann.set_params(device="cuda:99"), path)
-    state = {"generator": np.zeros(16, np.uint8)}  # a seed and an offset
+    state = {"model.generator": np.zeros(16, np.uint8)}  # a seed and an offset
     path.write_bytes(with_arrays(path.read_bytes(), lambda arrays: arrays.update(state)))
     loaded = load_model(path)
     assert loaded.device == "cuda:99"
@@ -405,7 +406,7 @@ def test_metadata_of_another_model_are_refused(digits, path, name, value):
     """What read_metadata told of a file that loads was true."""
     save_model(DigitANN(**TINY).fit(*digits), path)
     edit_metadata(path, **{name: value})
-    with pytest.raises(ModelFileError, match=f"tells of another model: {name}"):
+    with pytest.raises(ModelFileError, match=f"describe another model: {name}"):
         load_model(path)
 
 

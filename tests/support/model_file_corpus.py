@@ -134,7 +134,7 @@ def tree_of(document: dict[str, Any], *steps: int) -> dict[str, Any]:
     """Return the tree of the model in a document, or of a step of it."""
     tree = document["tree"]
     for step in steps:
-        tree = tree["steps"][step][1]
+        tree = tree["state"]["steps"][step][1]
     return tree
 
 
@@ -269,9 +269,9 @@ def _damage_types(base, rng, canary):
                 node |= {name: [code]}
             elif way == 2:
                 key = list(node)[rng.integers(len(node))] if node else "x"
-                node[key] = {"type": name, "params": {"args": [code]}, "fitted": {}}
+                node[key] = {"type": name, "state": {"args": [code]}}
             else:
-                node |= {"type": name, "steps": [[code, {"type": name}]]}
+                node |= {"type": name, "state": {"steps": [[code, {"type": name, "state": {}}]]}}
 
     return with_document(base, change)
 
