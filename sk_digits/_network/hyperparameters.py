@@ -12,12 +12,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from sk_digits._constraints import BOOL, Constraint, constrained, one_of, read_fields, real, whole
 from sk_digits._network.lr_schedules import LR_SCHEDULES
-from sk_digits._network.mlp import ACTIVATIONS
 from sk_digits._network.random_warp import PRESETS, RandomWarp
 
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "identity": nn.Identity,
+    "logistic": nn.Sigmoid,
+    "relu": nn.ReLU,  # not in place: hooks on layers must see what the layers return
+    "tanh": nn.Tanh,
+}
 MAX_WEIGHTS = 2**38  # in float32 a terabyte
 
 

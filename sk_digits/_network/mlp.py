@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from sk_digits._network.hyperparameters import Architecture
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "identity": nn.Identity,
-    "logistic": nn.Sigmoid,
-    "relu": nn.ReLU,  # not in place: hooks on layers must see what the layers return
-    "tanh": nn.Tanh,
-}
+from sk_digits._network.hyperparameters import ACTIVATIONS, Architecture
 
 
 class Dropout(nn.Module):

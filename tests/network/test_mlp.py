@@ -8,8 +8,8 @@ import torch
 from support.seeded import seeded
 from torch import nn
 
-from sk_digits._network.hyperparameters import Architecture
-from sk_digits._network.mlp import ACTIVATIONS, MLP, BatchNorm, Dropout
+from sk_digits._network.hyperparameters import ACTIVATIONS, Architecture
+from sk_digits._network.mlp import MLP, BatchNorm, Dropout
 
 
 def make_mlp(sizes=(8, 6), *, seed=0, **changes):
