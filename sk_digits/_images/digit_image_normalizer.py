@@ -32,7 +32,9 @@ DETAIL_PX = 128  # longer side of the digit when it is looked at closely
 TINY_PX = 24  # longer side of a picture that is enlarged first
 ENLARGEMENT = 4  # factor by which a tiny picture is enlarged
 MIN_DIGIT_PX = 5  # longer side of a digit in the overview
-MAX_GAP = 0.35  # between a digit's main stroke and its others, in longer sides of the main stroke
+MAX_STROKE_GAP = (
+    0.35  # between a digit's main stroke and its others, in longer sides of the main stroke
+)
 
 
 def _choose_digit(ink: Ink) -> list[int]:
@@ -47,7 +49,7 @@ def _choose_digit(ink: Ink) -> list[int]:
     main = int(np.argmax(ink.areas * np.maximum(0.05, 1 - along_border)))
     levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(sizes) + 1))
     # A small piece, unlike the bar of a 5, belongs to the digit only if it is close.
-    reach = np.where(ink.areas > 0.06 * ink.areas[main], 1.0, 0.3) * MAX_GAP * sizes[main]
+    reach = np.where(ink.areas > 0.06 * ink.areas[main], 1.0, 0.3) * MAX_STROKE_GAP * sizes[main]
     down = np.maximum(top - bottom[main], top[main] - bottom)
     across = np.maximum(left - right[main], left[main] - right)
     gaps = np.hypot(np.maximum(down, 0), np.maximum(across, 0))

@@ -71,7 +71,7 @@ class DigitSegment(NamedTuple):
 
 
 class _BoxGrid:
-    """Keys of boxes in the square cells of a grid, to find those near a box without a search."""
+    """Keys of boxes, by the square cells of a grid that they touch, to find those near a box."""
 
     def __init__(self, cell: float) -> None:
         self._cell = cell
@@ -204,7 +204,7 @@ def _group_strokes(ink: Ink, height: float) -> list[list[int]]:
         tall, wide = box[2] - box[0], box[3] - box[1]
         if max(tall, wide) < MAX_SPECK * height:
             continue
-        if tall <= MAX_HEIGHT * height:  # others join nothing
+        if tall <= MAX_HEIGHT * height:  # a taller stroke is a digit of its own
             near = [key for key in grid.near(boxes[i], MAX_GAP_DOWN * height) if key in groups]
             for key in [key for key in near if _belong(groups[key][1], boxes[i], height)]:
                 more, other = groups.pop(key)

@@ -1,4 +1,4 @@
-"""`PixelScaler`: which number it learns and what it makes of pixels."""
+"""`PixelScaler`: which number it learns, how it scales pixels, and when it warns."""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ INTEGERS = hnp.arrays(
 
 
 def learned(*values, dtype=np.float64):
-    """Give the maximum learned from one image."""
+    """Return the maximum learned from one image."""
     return PixelScaler().fit(np.array([values], dtype=dtype)).pixel_max_
 
 
@@ -54,21 +54,21 @@ def learned(*values, dtype=np.float64):
     ],
 )
 def test_auto_takes_the_smallest_common_maximum_that_bounds_the_data(largest, pixel_max):
-    """1, 16, 255 or 65535, or else the largest magnitude itself; the sign does not count."""
+    """It is 1, 16, 255 or 65535, else the largest magnitude; the sign does not count."""
     assert learned(0, largest / 3, largest) == pixel_max
     assert learned(0, largest / 3, -largest) == pixel_max
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int8, np.int64, np.float16])
 def test_auto_looks_at_values_and_not_at_the_type(dtype):
-    """An image of zeros and ones is a binary image in every type."""
+    """An image of zeros and ones is a binary image in every dtype."""
     assert learned(0, 1, dtype=dtype) == 1
     assert isinstance(learned(0, 1, dtype=dtype), float)
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_matrix])
 def test_blank_images_are_no_trouble(container):
-    """Where all is blank the scaler divides by 1, and blank stays blank."""
+    """Blank images are divided by 1 and stay blank."""
     X = container(np.zeros((3, 4)))
     scaler = PixelScaler().fit(X)
     assert scaler.pixel_max_ == 1
@@ -77,7 +77,7 @@ def test_blank_images_are_no_trouble(container):
 
 @pytest.mark.parametrize("pixel_max", [1, 0.5, 255, 1000, np.float32(3), np.int64(7)])
 def test_a_given_pixel_max_is_used_whatever_the_data(pixel_max):
-    """A number is taken as it is and not learned."""
+    """A number is used, and nothing is learned."""
     scaler = PixelScaler(pixel_max).fit([[0, pixel_max]]).partial_fit([[0, pixel_max / 2]])
     assert scaler.pixel_max_ == float(pixel_max)
     np.testing.assert_allclose(scaler.transform([[0.0, pixel_max]]), [[0, 1]])
@@ -93,7 +93,7 @@ def test_a_bad_pixel_max_is_an_error_that_names_it(method, pixel_max):
 
 
 def test_partial_fit_never_lowers_what_was_learned():
-    """Chunk after chunk it follows the largest so far, and a new fit starts afresh."""
+    """It keeps the largest of all chunks; a new fit forgets it."""
     scaler = PixelScaler()
     seen = [scaler.partial_fit([[0, v]]).pixel_max_ for v in (1, 200, 3, 70_000, 80_000, 1, 255)]
     assert seen == [1, 255, 255, 70_000, 80_000, 80_000, 80_000]
@@ -103,7 +103,7 @@ def test_partial_fit_never_lowers_what_was_learned():
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=6))
 def test_partial_fit_in_any_chunks_equals_fit(values):
-    """Where no value is beyond 65535, chunks give what all rows at once give; else no less."""
+    """The result does not depend on how the rows are split."""
     X = np.array(values)[:, np.newaxis]
     scaler = PixelScaler()
     for row in X:
@@ -129,7 +129,7 @@ def test_partial_fit_in_any_chunks_equals_fit(values):
 )
 @pytest.mark.parametrize("fitted", [np.uint8, np.float64])
 def test_floats_keep_their_type_and_the_rest_becomes_float32(dtype, result, fitted):
-    """The type of what comes out follows what goes in, both ways, not what was trained on."""
+    """The dtype of the output depends on that of the input, not on that of the training data."""
     X = (IMAGES > 60).astype(dtype)
     scaler = PixelScaler().fit(X.astype(fitted))
     assert scaler.transform(X).dtype == result
@@ -138,7 +138,7 @@ def test_floats_keep_their_type_and_the_rest_becomes_float32(dtype, result, fitt
 
 
 def test_input_is_not_changed_and_not_shared():
-    """What comes out is a new array."""
+    """The output is a new array."""
     X = IMAGES.astype(np.float64)
     out = PixelScaler().fit_transform(X)
     np.testing.assert_array_equal(X, IMAGES)
@@ -148,7 +148,7 @@ def test_input_is_not_changed_and_not_shared():
 @pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
 @pytest.mark.parametrize("family", ["array", "matrix"])
 def test_sparse_images_stay_sparse(kind, family):
-    """CSR and CSC come out as they went in, COO as CSR, and equal the dense result."""
+    """CSR and CSC keep their format, COO becomes CSR, and the values are those of dense images."""
     X = getattr(sp, f"{kind}_{family}")(IMAGES)
     scaler = PixelScaler().fit(X)
     assert scaler.pixel_max_ == 255
@@ -165,7 +165,7 @@ def test_sparse_images_stay_sparse(kind, family):
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(FLOATS | INTEGERS)
 def test_training_data_lands_between_minus_1_and_1(X):
-    """Whatever numbers it learned from, their scaled magnitudes are at most 1."""
+    """The scaled magnitudes of the training data are at most 1, whatever it is."""
     out = PixelScaler().fit_transform(X)
     assert np.abs(out).max() <= 1
     np.testing.assert_array_equal(np.sign(out), np.sign(X))
@@ -174,7 +174,7 @@ def test_training_data_lands_between_minus_1_and_1(X):
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(FLOATS | INTEGERS)
 def test_inverse_transform_undoes_transform(X):
-    """There and back is the identity up to rounding."""
+    """It returns the original pixels, up to rounding."""
     scaler = PixelScaler().fit(X)
     back = scaler.inverse_transform(scaler.transform(X))
     np.testing.assert_allclose(back, X, rtol=1e-6, atol=1e-30)  # subnormals round coarsely
@@ -183,7 +183,7 @@ def test_inverse_transform_undoes_transform(X):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("pixel_max", [1e-300, 1e-40, 1e30, 1e300])
 def test_a_pixel_max_that_float32_cannot_hold_makes_no_nan(dtype, pixel_max):
-    """Even with an absurd pixel_max the values are those of the division, or a clear error."""
+    """Even with an extreme pixel_max the values are those of the division."""
     X = np.array([[0.0, pixel_max]]).astype(np.float64)
     scaler = PixelScaler().set_params(pixel_max=pixel_max).fit(X)
     np.testing.assert_allclose(scaler.transform(X), [[0, 1]])
@@ -196,7 +196,7 @@ def test_a_pixel_max_that_float32_cannot_hold_makes_no_nan(dtype, pixel_max):
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_names_of_the_pixels_are_remembered_and_handed_on(frame):
-    """feature_names_in_ are the columns, get_feature_names_out and set_output give them back."""
+    """The names of the columns are those of feature_names_in_ and of the output."""
     table = frame({"a": [0, 51], "b": [255, 0]})
     scaler = PixelScaler().fit(table)
     assert (
@@ -212,14 +212,14 @@ def test_names_of_the_pixels_are_remembered_and_handed_on(frame):
 
 
 def test_inverse_transform_takes_what_transform_gives():
-    """After training on a frame, the plain array of transform goes back without a warning."""
+    """After training on a frame it takes the plain array of transform without a warning."""
     table = pd.DataFrame({"a": [0, 51], "b": [255, 0]})
     scaler = PixelScaler().fit(table)
     np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(table)), table, rtol=1e-6)
 
 
 def test_pixels_without_names_are_numbered():
-    """Without a frame the names are scikit-learn's x0, x1, and so on."""
+    """The names are scikit-learn's x0, x1, and so on."""
     scaler = PixelScaler().fit(IMAGES)
     assert scaler.get_feature_names_out().tolist() == ["x0", "x1", "x2"]
     assert scaler.get_feature_names_out(["p", "q", "r"]).tolist() == ["p", "q", "r"]
@@ -255,7 +255,7 @@ def test_pixels_without_names_are_numbered():
 @pytest.mark.parametrize("fitted", [False, True])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_failed_fit_leaves_it_as_it_was(X, message, fitted, method):
-    """Bad images are refused, and neither the names nor the maximum change."""
+    """Neither the names nor the maximum change."""
     scaler = PixelScaler()
     if fitted:
         scaler.fit([[0, 200]])
@@ -267,19 +267,75 @@ def test_a_failed_fit_leaves_it_as_it_was(X, message, fitted, method):
 
 @pytest.mark.parametrize("method", ["transform", "inverse_transform", "partial_fit"])
 def test_another_number_of_pixels_is_an_error(method):
-    """What was trained on three pixels takes three."""
+    """After training on three pixels it takes three."""
     with pytest.raises(ValueError, match=r"X has 2 features, but PixelScaler .*3"):
         getattr(PixelScaler().fit(IMAGES), method)(IMAGES[:, :2])
 
 
 @pytest.mark.parametrize("method", ["transform", "inverse_transform"])
 def test_before_a_fit_it_says_so(method):
-    """Neither direction works unfitted."""
+    """Neither transform nor inverse_transform works without a fit."""
     with pytest.raises(NotFittedError, match="PixelScaler instance is not fitted yet"):
         getattr(PixelScaler(), method)(IMAGES)
 
 
 def test_a_clone_forgets_what_was_learned():
-    """clone keeps the parameter and nothing else."""
+    """A clone has the parameter and nothing else."""
     scaler = clone(PixelScaler(16).fit(IMAGES))
     assert vars(scaler) == {"pixel_max": 16}
+
+
+# Warnings of images in other units than in training
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize(
+    ("trained", "given", "problem"),
+    [
+        ([0, 1], [0, 255], r"up to 255 are beyond pixel_max_=1\b"),
+        ([0, 255], [0, 256], r"up to 256 are beyond pixel_max_=255\b"),
+        ([0, 255], [0, -300], r"up to 300 are beyond pixel_max_=255\b"),
+        ([0, 255], [0.25, 1], r"up to 1 are mere fractions of pixel_max_=255\b"),
+        ([0, 65535], [0, 0.5], r"up to 0\.5 are mere fractions of pixel_max_=65535\b"),
+    ],
+)
+def test_other_units_than_in_training_are_a_warning(container, trained, given, problem):
+    """Values beyond the range, or fractions of 255 only, cause one warning and are scaled."""
+    scaler = PixelScaler().fit(container(np.array([trained], dtype=float)))
+    with pytest.warns(UserWarning, match=f"PixelScaler: values {problem}.*same units") as caught:
+        out = scaler.transform(container(np.array([given], dtype=float)))
+    assert len(caught) == 1
+    out = out.toarray() if sp.issparse(out) else out
+    np.testing.assert_allclose(out, np.array([given]) / scaler.pixel_max_)
+
+
+def test_the_warning_points_at_the_callers_line():
+    """The warning names this file, not a file of scikit-learn."""
+    scaler = PixelScaler().fit([[0, 1]])
+    with pytest.warns(UserWarning, match="are beyond pixel_max_=1") as caught:
+        scaler.transform([[0, 255]])
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize(
+    ("trained", "given"),
+    [
+        ([0, 255], [0, 0]),
+        ([0, 255], [0, 1]),
+        ([0, 255], [0.5, 2]),
+        ([0, 16], [0.5, 0.25]),
+        ([0, 1], [0, 1]),
+    ],
+)
+def test_images_that_may_be_in_the_same_units_are_no_warning(container, trained, given):
+    """Blank and dim images, and fractions of small units, cause no warning."""
+    scaler = PixelScaler().fit(container(np.array([trained], dtype=float)))
+    out = scaler.transform(container(np.array([given], dtype=float)))
+    assert out.shape == (1, 2)
+
+
+def test_what_interpolation_rounds_up_is_no_other_unit():
+    """A value slightly above full ink causes no warning, which would be an error here."""
+    scaler = PixelScaler().fit([[0.0, 255.0]])
+    assert scaler.transform([[0.0, 255.0002]]).max() == pytest.approx(1)

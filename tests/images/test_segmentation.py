@@ -1,4 +1,4 @@
-"""`segment_digits`: a page's digits, each whole and alone, in reading order."""
+"""`segment_digits`: the digits of a page, each whole and alone, in reading order."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ def page(*shapes, size=(400, 300), paper=230, ink=30, width=7):
 
 
 def one(x, y, height=60):
-    """Give the points of a 1 whose top is at (x, y)."""
+    """Return the points of a 1 whose top is at (x, y)."""
     return [(x, y), (x, y + height)]
 
 
 def overlap(box, other):
-    """Give how much of their union two boxes share."""
+    """Return the intersection over union of two boxes."""
     sides = [min(box[i + 2], other[i + 2]) - max(box[i], other[i]) for i in (0, 1)]
     areas = [(b - t) * (r - left) for t, left, b, r in (box, other)]
     shared = max(sides[0], 0) * max(sides[1], 0)
@@ -37,7 +37,7 @@ ONES = [one(60, 40), one(120, 44), one(200, 38), one(70, 160), one(150, 163)]
 
 
 def test_reading_order_is_line_by_line_from_the_left():
-    """Whatever order they were written in."""
+    """The order in which they were written does not matter."""
     digits = segment_digits(page(*ONES[::-1]))
     assert [digit.line for digit in digits] == [0, 0, 0, 1, 1]
     lefts = [digit.box[1] for digit in digits]
@@ -45,7 +45,7 @@ def test_reading_order_is_line_by_line_from_the_left():
 
 
 def test_boxes_are_tight_and_half_open():
-    """A box holds its ink and nothing beside it."""
+    """The edges of a box are those of its ink, within a pixel."""
     for digit, (start, end) in zip(segment_digits(page(*ONES)), ONES, strict=True):
         top, left, bottom, right = digit.box
         assert abs(top - start[1]) <= 1
@@ -55,7 +55,7 @@ def test_boxes_are_tight_and_half_open():
 
 
 def test_a_slanting_line_stays_one_line():
-    """Eight digits that fall by half of their height are one line, and so is the next."""
+    """Eight digits that descend by half of their height are one line, and so is the line below."""
     slanted = [one(30 + 45 * i, 40 + 4 * i) for i in range(8)]
     below = [one(30 + 45 * i, 140 + 4 * i) for i in range(8)]
     assert [digit.line for digit in segment_digits(page(*below, *slanted))] == [0] * 8 + [1] * 8
@@ -107,7 +107,7 @@ def test_polarity_changes_nothing(ink):
 
 @pytest.mark.parametrize("shape", [(28, 28), (1, 1), (300, 5), (400, 300, 3)])
 def test_an_empty_page_has_no_digits(shape):
-    """White, grey and noisy paper."""
+    """Paper may be white, grey or noisy."""
     rng = np.random.default_rng(0)
     assert segment_digits(np.full(shape, 255, np.uint8)) == []
     assert segment_digits(np.full(shape, 0.5)) == []
@@ -142,7 +142,7 @@ def test_a_neighbour_inside_the_box_is_left_out():
 
 
 def test_boxes_of_a_large_page_are_in_its_own_pixels():
-    """A page of 5 million pixels is looked at in small, but its boxes are exact to some pixels."""
+    """A page of 6 million pixels is shrunk; its boxes are exact within 8 pixels."""
     small = page(*ONES)
     large = np.asarray(Image.fromarray(small).resize((2800, 2100), Image.Resampling.NEAREST))
     for digit, other in zip(segment_digits(large), segment_digits(small), strict=True):
@@ -206,17 +206,18 @@ def test_a_page_of_strokes_across_each_other_is_an_error():
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_pages_of_bundled_digits_are_cut_where_they_were_written(seed):
-    """On clean paper, every line has as many digits as were written, each in its place."""
+    """On clean paper nearly all digits are found, each in its place."""
     digits = load_digits_28()
     written = write_page(digits.images, digits.target, np.random.default_rng(seed), Rung())
     found = segment_digits(written.image)
     boxes = [box for line in written.boxes for box in line]
     hits = [any(overlap(digit.box, box) > 0.5 for digit in found) for box in boxes]
-    # The bundled digits are coarse: one in some hundred falls into pieces or runs into the next.
+    # The bundled digits are coarse: one in a few hundred is cut or touches the next one.
     assert np.mean(hits) > 0.9
     assert abs(len(found) - len(boxes)) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_pages_of_mnist_are_cut_right(mnist_home):
     """With grain, shadows, specks and JPEG, nearly all lines have all of their digits."""

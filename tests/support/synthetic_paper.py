@@ -1,7 +1,7 @@
-"""Digits on synthetic paper: a ladder of rising difficulty, and pages with lines of digits.
+"""Digits on synthetic paper: rungs of rising difficulty, and pages with lines of digits.
 
-All chance comes from one seeded generator, so that a figure can be made again. The strokes come
-from 28x28 images, light ink on dark; whose, is for the caller to choose.
+All randomness comes from one seeded generator, so that results can be reproduced. The strokes come
+from images of 28x28 pixels, light ink on dark, that the caller chooses.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ INKS = {  # red, green, blue of what people write with
 
 @dataclass(frozen=True)
 class Rung:
-    """What may befall a digit on one rung of the ladder; the defaults are a clean scan."""
+    """How difficult the pictures of one rung of the ladder are; the defaults are a clean scan."""
 
     size: tuple[int, int] = (100, 200)  # of the digit's longer side, in pixels
-    margin: tuple[float, float] = (0.15, 0.6)  # of the paper around it, in digit sizes
+    margin: tuple[float, float] = (0.15, 0.6)  # of paper around the digit, in digit sizes
     touches: float = 0.0  # how often the digit touches one border or two
-    pens: tuple[float, ...] = (0.0,)  # widths in digit sizes; 0 leaves the stroke as it was
+    pens: tuple[float, ...] = (0.0,)  # widths in digit sizes; 0 keeps the stroke of the image
     rotation: float = 0.0  # degrees
-    light_ink: float = 0.0  # how often the ink is the lighter
+    light_ink: float = 0.0  # how often the ink is lighter than the paper
     contrast: tuple[float, float] = (1.0, 1.0)
     colours: bool = False
     canvas: bool = False  # a drawing program's RGBA
@@ -84,21 +84,21 @@ LADDER = {
 
 
 def draw_strokes(image: NDArray[np.uint8], size: int, pen: float, angle: float) -> Floats:
-    """Redraw a 28x28 digit, `size` pixels on its longer side, as coverage in [0, 1].
+    """Return a 28x28 digit redrawn as coverage in [0, 1], `size` pixels on its longer side.
 
-    The outline is the half-way contour of the enlarged image. With a pen, its middle line is drawn
-    with a round nib of that width.
+    The outline is the contour of the enlarged image at half of the full intensity. With a pen, the
+    skeleton of the digit is drawn with a round nib of that width.
     """
     rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
     box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / 255
-    work = min(max(size, 160), 320)  # fine enough for any outline; the rest is plain resizing
+    work = min(max(size, 160), 320)  # enough for any outline; the result is resized
     factor = work / max(box.shape)
     large = ndimage.zoom(np.pad(box, 2), factor, order=3, grid_mode=True, mode="grid-constant")
     if angle:
         large = ndimage.rotate(large, angle, order=1)
     inside = large > 0.5
     if pen:
-        # Smoothed first: the middle line of a rough outline has a spur at each bump.
+        # Smoothed first, because the skeleton of a rough outline has a spur at each bump.
         spine = skeletonize(ndimage.gaussian_filter(large, 0.02 * work) > 0.45)
         room = int(pen * work / 2) + 2
         distance = pen * work / 2 - ndimage.distance_transform_edt(~np.pad(spine, room))
@@ -114,7 +114,7 @@ def draw_strokes(image: NDArray[np.uint8], size: int, pen: float, angle: float) 
 
 
 def lay_out(strokes: Floats, rung: Rung, rng: np.random.Generator) -> Floats:
-    """Put strokes somewhere on an empty paper."""
+    """Return strokes at a random place on an empty paper."""
     low, high = rung.margin
     before, after = rng.uniform(low, high, (2, 2)) * max(strokes.shape)
     if rng.random() < rung.touches:
@@ -125,7 +125,7 @@ def lay_out(strokes: Floats, rung: Rung, rng: np.random.Generator) -> Floats:
 
 
 def rule(shape: tuple[int, int], spacing: float, rng: np.random.Generator) -> Floats:
-    """Draw ruled or squared lines, slightly tilted, as coverage."""
+    """Return ruled or squared lines, slightly tilted, as coverage."""
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     width = rng.uniform(1, max(1.5, spacing * 0.03))
     tilt = np.tan(np.radians(rng.uniform(-2, 2)))
@@ -137,7 +137,7 @@ def rule(shape: tuple[int, int], spacing: float, rng: np.random.Generator) -> Fl
 
 
 def shade(shape: tuple[int, int], depth: float, rng: np.random.Generator) -> Floats:
-    """Give the light on a paper: a gradient, and often the edge of a shadow."""
+    """Return the light on a paper: a gradient, and often the edge of a shadow."""
     y, x = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j].astype(np.float32)
     angle, edge_angle = rng.uniform(0, 2 * np.pi, 2)
     slope = (x * np.cos(angle) + y * np.sin(angle)) / 2
@@ -149,7 +149,7 @@ def shade(shape: tuple[int, int], depth: float, rng: np.random.Generator) -> Flo
 
 
 def paint(coverage: Floats, rung: Rung, size: int, rng: np.random.Generator) -> Floats:
-    """Paint strokes with an ink on paper, with lines, light, blur and grain; RGB in [0, 1]."""
+    """Return strokes of ink on paper with lines, light, blur and grain; RGB in [0, 1]."""
     paper, ink = np.full(3, 1.0), np.array(INKS["black"])
     if rung.colours:
         paper = rng.uniform(0.85, 1.0, 3)
@@ -177,14 +177,14 @@ def paint(coverage: Floats, rung: Rung, size: int, rng: np.random.Generator) -> 
     if rung.grain:
         amount = rng.uniform(0, rung.grain)
         grain = rng.normal(0, amount, coverage.shape)
-        if rng.random() < 0.5:  # paper's grain is coarser than a sensor's
+        if rng.random() < 0.5:  # the grain of paper is coarser than that of a sensor
             grain = ndimage.gaussian_filter(grain, 0.8) * 2
         image = image + grain[..., np.newaxis]
     return np.clip(image, 0, 1)
 
 
 def as_canvas(coverage: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Give what a drawing program saves: ink in alpha alone, or on a white or black ground."""
+    """Return the RGBA of a drawing program: ink in alpha alone, or on white or black ground."""
     alpha = np.rint(coverage * 255).astype(np.uint8)
     kind = rng.choice(["black in alpha", "colour in alpha", "on white", "on black"])
     rgb = np.zeros((*alpha.shape, 3), np.uint8)
@@ -199,23 +199,23 @@ def as_canvas(coverage: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def through_jpeg(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Save and read as a JPEG of a quality between 40 and 95."""
+    """Return an image saved as JPEG of a quality between 40 and 95, and read again."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(40, 96)))
     return np.asarray(Image.open(file))
 
 
 def photograph(image: NDArray[np.uint8], rung: Rung, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Make a picture of one digit as it may come on a rung.
+    """Return a random picture of one digit of a rung.
 
     Parameters
     ----------
     image : ndarray of shape (28, 28)
         The digit, light ink on dark.
     rung : Rung
-        What may befall it.
+        How difficult the picture is.
     rng : numpy.random.Generator
-        Source of all chance.
+        Source of all randomness.
 
     Returns
     -------
@@ -234,7 +234,7 @@ def photograph(image: NDArray[np.uint8], rung: Rung, rng: np.random.Generator) -
 
 
 class Page(NamedTuple):
-    """A page of digits, what each line says, and where each digit is."""
+    """A page, the digits of each line, and the box of each digit."""
 
     image: NDArray[np.uint8]
     lines: list[list[int]]
@@ -250,9 +250,9 @@ def write_page(
     rng: np.random.Generator,
     rung: Rung = PAPER,
 ) -> Page:
-    """Write digits, drawn from `images`, on one page of two to five lines.
+    """Return a page of two to five lines of digits, chosen at random from `images`.
 
-    Lines slant by up to 2 degrees; the digits' sizes, heights and distances vary.
+    Lines slant by up to 2 degrees. The sizes, heights and distances of the digits vary.
     """
     size = int(rng.integers(40, 90))
     n_lines, n_columns = int(rng.integers(2, 6)), int(rng.integers(3, 9))

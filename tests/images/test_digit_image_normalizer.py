@@ -1,4 +1,4 @@
-"""`DigitImageNormalizer`: the forms of input, what it finds, and MNIST's form of what it gives."""
+"""`DigitImageNormalizer`: what it takes, what it finds, and the form of its output."""
 
 import io
 import pickle
@@ -38,12 +38,12 @@ def seven(size=100, width=12, margin=40):
 
 
 def normalize(*images, **params):
-    """Give the frames of some images."""
+    """Return normalized images of 28x28 pixels."""
     return DigitImageNormalizer(**params).transform(list(images)).reshape(-1, 28, 28)
 
 
 def assert_alike(a, b, tolerance=12):
-    """Assert that two frames show one digit, but for shades along its outline."""
+    """Assert that two images show the same digit, with small differences along its outline."""
     assert np.abs(a.astype(int) - b).mean() < tolerance
 
 
@@ -54,12 +54,12 @@ SEVEN = normalize(seven())[0]
 
 
 def box_of(image):
-    """Give the shape of the box around all ink."""
+    """Return the shape of the box around all ink."""
     return tuple(int(np.ptp(np.flatnonzero(image.any(axis=axis)))) + 1 for axis in (1, 0))
 
 
 def assert_mnist_form(image):
-    """Assert what holds of MNIST's images: box, centre of mass, contrast."""
+    """Assert the box, the centre of mass and the contrast of MNIST's images."""
     assert image.dtype == np.uint8
     assert image.max() == 255
     assert max(box_of(image)) == 20
@@ -77,7 +77,7 @@ def assert_mnist_form(image):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_every_picture_comes_out_in_mnists_form_and_stays_as_it_is(index, rung, seed):
-    """A box of 20 pixels, mass in the middle, full contrast; a second pass changes nothing."""
+    """A second pass changes nothing."""
     image = load_digits_28().images[index]
     picture = photograph(image, LADDER[rung], np.random.default_rng(seed))
     (frame,) = normalize(picture)
@@ -86,7 +86,7 @@ def test_every_picture_comes_out_in_mnists_form_and_stays_as_it_is(index, rung, 
 
 
 def test_the_aspect_is_kept():
-    """A bar five times as high as wide stays so."""
+    """A bar stays five times as high as wide."""
     picture = np.full((300, 300), PAPER, np.uint8)
     picture[50:250, 130:170] = INK
     assert box_of(normalize(picture)[0]) == (20, 4)
@@ -94,16 +94,17 @@ def test_the_aspect_is_kept():
 
 
 def test_bundled_digits_in_mnists_layout_come_out_as_they_were():
-    """Images that are in MNIST's form pass unchanged."""
+    """Images that are in MNIST's form are returned unchanged."""
     images = load_digits_28().images
     framed = [max(box_of(image)) == 20 and image.max() >= 250 for image in images]
     assert np.mean(framed) > 0.9
     np.testing.assert_array_equal(normalize(*images[framed]), images[framed])
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_mnist_comes_out_as_it_was(mnist_home):
-    """The normalizer is the identity on MNIST, but for a few rows that are not in its form."""
+    """At most two of 2,000 rows of MNIST are not in MNIST's form and change."""
     X = fetch_mnist(data_home=mnist_home, return_X_y=True)[0][10_000:]
     rows = DigitImageNormalizer().transform(X)
     changed = (rows != X).any(axis=1)
@@ -115,25 +116,25 @@ def test_mnist_comes_out_as_it_was(mnist_home):
 
 
 def test_polarity_is_found():
-    """Light on dark and dark on light give the same."""
+    """Light ink on dark gives the same as dark ink on light."""
     assert_alike(normalize(255 - seven())[0], SEVEN, 3)
 
 
 def test_polarity_can_be_forced():
-    """A dark ground around a light card hides which is ink, until it is said."""
+    """The parameter replaces what would be found."""
     assert_alike(normalize(seven(), ink="dark")[0], SEVEN, 1)
     assert_alike(normalize(255 - seven(), ink="light")[0], SEVEN, 3)
 
 
 @pytest.mark.parametrize("size", [20, 30, 60, 250, 600])
 def test_size_does_not_matter(size):
-    """The same drawing at any size gives about the same frame."""
+    """The same drawing gives about the same image at any size."""
     picture = seven(size, max(2, round(0.12 * size)), max(6, size // 3))
     assert_alike(normalize(picture)[0], SEVEN, 14)
 
 
 def test_place_does_not_matter():
-    """On a larger paper, in a corner, it is the same digit."""
+    """It is the same digit in a corner of a larger paper."""
     picture = np.full((700, 900), PAPER, np.uint8)
     picture[500:680, 20:200] = seven()
     assert_alike(normalize(picture)[0], SEVEN, 2)
@@ -146,14 +147,14 @@ def test_faint_ink_and_bright_shades_do_not_matter():
 
 
 def test_a_shadow_across_the_paper_is_not_ink():
-    """Half of the picture at half the light changes little."""
+    """A picture half of which gets half of the light changes little."""
     shaded = seven().astype(float)
     shaded[:, 90:] *= 0.5
     assert_alike(normalize(shaded)[0], SEVEN, 4)
 
 
 def test_ruled_lines_are_not_ink():
-    """Lines from border to border, also through the digit, are left out."""
+    """Lines from border to border are left out, also where they cross the digit."""
     ruled = seven().copy()
     for row in range(10, 180, 35):
         ruled[row : row + 2] = np.minimum(ruled[row : row + 2], 120)
@@ -161,7 +162,7 @@ def test_ruled_lines_are_not_ink():
 
 
 def test_specks_and_a_dark_page_edge_are_not_ink():
-    """Small dots far from the digit and a dark band along a border do not move it."""
+    """Small dots far from the digit and a dark band along a border have no influence."""
     dirty = seven().copy()
     dirty[10:12, 10:12] = dirty[150:152, 20:22] = INK
     dirty[:, -8:] = 10
@@ -170,7 +171,7 @@ def test_specks_and_a_dark_page_edge_are_not_ink():
 
 @pytest.mark.parametrize("pen", [2, 4])
 def test_a_thin_pen_is_widened_to_mnists_strokes(pen):
-    """The bar of the 7, of 0.1 or 0.2 pixels in the frame, is two pixels high."""
+    """The bar of the 7, scaled to 0.2 or 0.4 pixels, becomes two pixels high."""
     (frame,) = normalize(seven(200, pen, 60))
     assert np.median((frame[:14] > 127).sum(axis=0)[frame.any(axis=0)]) == 2
 
@@ -186,7 +187,7 @@ def test_a_thin_pen_is_widened_to_mnists_strokes(pen):
     ],
 )
 def test_coloured_ink_is_found(colours):
-    """Whatever channel tells ink from paper is used."""
+    """Ink may differ from paper in any of the channels."""
     ink, paper = np.array(colours)
     share = ((PAPER - seven().astype(float)) / (PAPER - INK))[..., np.newaxis]
     picture = np.rint(paper + share * (ink - paper)).astype(np.uint8)
@@ -196,22 +197,23 @@ def test_coloured_ink_is_found(colours):
 @pytest.mark.parametrize("ink", ["auto", "dark", "light"])
 @pytest.mark.parametrize("colour", [0, 255, 90])
 def test_ink_in_alpha_alone_is_found(colour, ink):
-    """A stroke on a transparent canvas shows whatever its colour, and what hides does not."""
+    """A stroke on a transparent canvas is found, whatever its colour and that of the canvas."""
     coverage = ((PAPER - seven().astype(int)) * 255 // (PAPER - INK)).astype(np.uint8)
     canvas = np.dstack([np.full_like(coverage, colour)] * 3 + [coverage])
     assert_alike(normalize(canvas, ink=ink)[0], SEVEN, 2)
 
 
 def test_transparent_margins_around_a_picture_are_background():
-    """A photo with its corners cut away is read by its colours."""
+    """A photo with transparent margins is read by its colours."""
     picture = np.dstack([seven()] * 3 + [np.full((180, 180), 255, np.uint8)])
     picture[:20, :, 3] = picture[:, :20, 3] = 0
     picture[:20] = picture[:, :20] = 0
     assert_alike(normalize(picture)[0], SEVEN, 2)
 
 
+@pytest.mark.slow
 def test_digits_of_64_pixels_can_be_read():
-    """scikit-learn's tiny digits, as flat rows, are told apart as well as in their MNIST layout."""
+    """scikit-learn's digits of 8x8 pixels are classified about as well as in MNIST's layout."""
     rows, y = DigitImageNormalizer().transform(load_digits().data), load_digits().target
     scores = [
         KNeighborsClassifier(1).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:])
@@ -225,7 +227,7 @@ def test_digits_of_64_pixels_can_be_read():
 
 
 def blanks():
-    """Give pictures without a digit."""
+    """Return pictures without a digit."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:200, :160]
     grain = np.clip(rng.normal(220, 12, (200, 160)), 0, 255).astype(np.uint8)
@@ -249,20 +251,20 @@ def blanks():
 
 @pytest.mark.parametrize("name", blanks())
 def test_a_picture_without_a_digit_is_an_error_that_names_it(name):
-    """By default nothing is made of nothing, and the message says which picture it is."""
+    """The message says which of the pictures it is."""
     with pytest.raises(ValueError, match=r"Image 1, .* has no digit .*on_blank"):
         normalize(seven(), blanks()[name])
 
 
 def test_the_message_on_a_blank_file_has_its_name(tmp_path):
-    """The user can find the file."""
+    """The message has the path."""
     Image.new("L", (50, 50), 255).save(tmp_path / "empty.png")
     with pytest.raises(ValueError, match=r"Image 0, the file '.*empty\.png', has no digit"):
         DigitImageNormalizer().transform([tmp_path / "empty.png"])
 
 
 def test_on_blank_gives_a_row_that_says_so():
-    """NaN or zeros for the blank one, and the others as ever."""
+    """The row of the blank picture is NaN or zeros; the other rows do not change."""
     pictures = [np.zeros((28, 28)), seven()]
     rows = DigitImageNormalizer(on_blank="nan").transform(pictures)
     assert rows.dtype == np.float32
@@ -278,7 +280,7 @@ def test_on_blank_gives_a_row_that_says_so():
 
 
 def every_form(folder):
-    """Give the 7 in each form that an image may have."""
+    """Return the 7 in each form that an image may have."""
     pixels = seven()
     Image.fromarray(pixels).save(folder / "seven.png")
     return {
@@ -307,7 +309,7 @@ def every_form(folder):
 
 
 def test_every_form_of_an_image_gives_the_same(tmp_path):
-    """Arrays of any type, PIL images, paths and bytes, all in one list."""
+    """One list may hold arrays of any dtype, PIL images, paths and bytes."""
     forms = every_form(tmp_path)
     for name, frame in zip(forms, normalize(*forms.values()), strict=True):
         assert_alike(frame, SEVEN, 8 if name in ("bool", "0 to 16") else 1)
@@ -328,7 +330,7 @@ def test_every_form_of_an_image_gives_the_same(tmp_path):
     ],
 )
 def test_every_container_gives_the_same(container):
-    """Flat rows in arrays, lists and frames; arrays of three and four dimensions."""
+    """Flat rows may be arrays, lists and frames, and images arrays of 3 or 4 dimensions."""
     X = container(np.stack([seven().ravel(), (255 - seven()).ravel()]))
     rows = DigitImageNormalizer().fit_transform(X)
     assert rows.shape == (2, 784)
@@ -337,7 +339,7 @@ def test_every_container_gives_the_same(container):
 
 
 def test_paths_in_a_series_or_an_array_are_a_sequence(tmp_path):
-    """As a column of a table gives them."""
+    """Such as a column of a table."""
     paths = [every_form(tmp_path)["str"]] * 2
     for X in (pd.Series(paths), np.array(paths), np.array(paths, dtype=object), tuple(paths)):
         rows = DigitImageNormalizer().transform(X)
@@ -345,7 +347,7 @@ def test_paths_in_a_series_or_an_array_are_a_sequence(tmp_path):
 
 
 def test_rows_that_are_not_square_need_image_shape():
-    """They are read by it, and the message names it."""
+    """Without it the message names it."""
     wide = np.pad(seven(), ((0, 0), (0, 20)), constant_values=PAPER)
     row = wide.reshape(1, -1)
     with pytest.raises(ValueError, match=r"\(1, 36000\) .* square images.*image_shape"):
@@ -369,7 +371,7 @@ def test_rows_that_are_not_square_need_image_shape():
     ],
 )
 def test_one_image_in_place_of_a_list_is_a_typeerror(one, what):
-    """The message says what came and what is expected."""
+    """The message says what was given and what is expected."""
     for method in ("fit", "transform"):
         with pytest.raises(TypeError, match=rf"{re.escape(what)}.*a sequence of images"):
             getattr(DigitImageNormalizer(), method)(one)
@@ -377,7 +379,7 @@ def test_one_image_in_place_of_a_list_is_a_typeerror(one, what):
 
 @pytest.mark.parametrize("one", [np.zeros((50, 60)), np.zeros((50, 60, 3))])
 def test_one_array_in_place_of_a_list_is_an_error_that_says_what_to_do(one):
-    """Grey and in colours."""
+    """The array may be grey or in colours."""
     with pytest.raises(ValueError, match=r"\[image\]"):
         DigitImageNormalizer().transform(one)
 
@@ -412,7 +414,7 @@ def test_no_images_are_an_error(X):
 
 
 def test_max_pixels_holds_for_arrays_as_well():
-    """The limit is on the picture, wherever it comes from."""
+    """The limit is on the picture, whatever it is read from."""
     with pytest.raises(ValueError, match=r"Image 0: .*max_pixels=100"):
         normalize(seven(), max_pixels=100)
 
@@ -433,7 +435,7 @@ def test_max_pixels_holds_for_arrays_as_well():
     ],
 )
 def test_a_bad_parameter_is_an_error_that_names_it(name, value):
-    """In fit and in transform alike, as neither needs the other."""
+    """Both fit and transform raise it, as neither needs the other."""
     for method in ("fit", "transform"):
         message = f"'{name}' parameter of DigitImageNormalizer must be .*Got"
         with pytest.raises(ValueError, match=message):
@@ -441,7 +443,7 @@ def test_a_bad_parameter_is_an_error_that_names_it(name, value):
 
 
 def test_it_says_that_common_checks_have_no_images_for_it():
-    """The tags are scikit-learn's for estimators that take no random columns: none is run."""
+    """By its tags it takes no random columns, so scikit-learn skips its checks."""
     with pytest.warns(SkipTestWarning, match="Can't test estimator DigitImageNormalizer"):
         results = check_estimator(DigitImageNormalizer(), on_fail=None)
     assert {result["status"] for result in results} <= {"passed"}
@@ -451,7 +453,7 @@ def test_it_says_that_common_checks_have_no_images_for_it():
 
 
 def test_it_keeps_no_state():
-    """fit returns the estimator, sets nothing, and neither clone nor pickle changes a pixel."""
+    """fit sets no attribute, and a clone and a pickled copy return the same pixels."""
     normalizer = DigitImageNormalizer(ink="dark")
     before = dict(vars(normalizer))
     assert normalizer.fit([seven()]) is normalizer
@@ -461,7 +463,7 @@ def test_it_keeps_no_state():
 
 
 def test_the_input_is_not_changed():
-    """Read-only images are fine, too."""
+    """Images may be read-only."""
     pictures = [seven(), np.dstack([seven()] * 4)]
     copies = [picture.copy() for picture in pictures]
     for picture in pictures:
@@ -472,7 +474,7 @@ def test_the_input_is_not_changed():
 
 
 def test_each_image_is_taken_by_itself():
-    """Neither order nor company changes a row."""
+    """A row depends neither on the other images nor on their order."""
     pictures = [seven(), 255 - seven(50, 9), seven(300, 20)]
     together = normalize(*pictures)
     for i, picture in enumerate(pictures):
@@ -481,14 +483,14 @@ def test_each_image_is_taken_by_itself():
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_output_can_be_a_frame_with_mnists_names(library):
-    """The columns are named as fetch_mnist names them."""
+    """The columns have the names that fetch_mnist uses."""
     frame = DigitImageNormalizer().set_output(transform=library).fit_transform([seven()])
     assert list(frame.columns) == load_digits_28().feature_names
     np.testing.assert_array_equal(frame.to_numpy()[0], SEVEN.ravel())
 
 
 def test_a_pipeline_reads_pictures():
-    """From a list of pictures to digits, in one pipeline with the scaler."""
+    """The normalizer, the scaler and a classifier form a pipeline that takes a list of pictures."""
     images, y = load_digits_28().images, load_digits_28().target
     pipeline = make_pipeline(DigitImageNormalizer(), PixelScaler(), KNeighborsClassifier(1))
     pipeline.fit(images[:600], y[:600])
@@ -497,12 +499,13 @@ def test_a_pipeline_reads_pictures():
     assert pipeline.score(pictures, y[600:660]) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 @pytest.mark.parametrize(
     ("rung", "least"), [("clean", 0.9), ("polarity", 0.9), ("light", 0.9), ("everything", 0.8)]
 )
 def test_pictures_of_mnist_are_read(mnist_home, rung, least):
-    """Nearest neighbours, right in 0.95 of clean images, read most pictures of held-out digits."""
+    """Nearest neighbours read most pictures of held-out digits."""
     X, y = fetch_mnist(data_home=mnist_home, return_X_y=True)
     model = KNeighborsClassifier(3).fit(X[:10_000].astype(np.float32), y[:10_000])
     rng = np.random.default_rng(0)
