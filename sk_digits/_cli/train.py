@@ -64,11 +64,10 @@ def fit(
     epochs = pipeline.named_steps["ann"].max_epochs
     callbacks = [] if checkpoint is None else [TrainingCheckpoint(checkpoint)]
     progress, callback = _make_progress(epochs, quiet, checkpoint if resume else None)
-    if resume or not quiet:
-        callbacks.append(callback)
     start = time.perf_counter()
     with progress:
-        pipeline.set_params(ann__callbacks=callbacks or None).fit(split.X_train, split.y_train)
+        pipeline.set_params(ann__callbacks=[*callbacks, callback])
+        pipeline.fit(split.X_train, split.y_train)
     pipeline.set_params(ann__callbacks=None)
     typer.echo(f"trained {epochs} epochs in {time.perf_counter() - start:.1f} s")
 
