@@ -34,10 +34,12 @@ def describe(y_true: NDArray[Any], y_pred: NDArray[Any]) -> str:
     """Return the same as text."""
     measures = measure(y_true, y_pred)
     low, high = measures["interval"]
-    head = "true\\predicted"
-    lines = [f"{head}  " + " ".join(f"{label!s:>5}" for label in measures["labels"])]
-    for label, row in zip(measures["labels"], measures["confusion_matrix"], strict=True):
-        lines.append(f"{label!s:>{len(head)}}  " + " ".join(f"{count:>5}" for count in row))
+    rows = [measures["labels"], *measures["confusion_matrix"]]
+    heads = ["true\\predicted", *measures["labels"]]
+    lines = [
+        f"{head!s:>14}  " + " ".join(f"{cell!s:>5}" for cell in row)
+        for head, row in zip(heads, rows, strict=True)
+    ]
     return (
         f"accuracy {measures['accuracy']:.4f} on {len(y_true):,} unseen images "
         f"(95 % interval {low:.4f} to {high:.4f})\n\n"
