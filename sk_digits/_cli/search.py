@@ -113,16 +113,16 @@ def _open_trainings(out: Path, settings: dict[str, Any], resume: bool) -> Path:
     """Return the folder of a search's trainings: a new one, or one with the same settings."""
     folder = out.resolve() / "trainings"  # workers may have another current folder
     path = folder / "settings.json"
-    if resume and not folder.exists():
-        raise typer.BadParameter(f"{out} holds no unfinished search to resume.")
-    if not resume and (folder.exists() or (out / "cv_results.csv").exists()):
-        raise typer.BadParameter(
-            f"{out} holds a search. Add --resume if it is unfinished, or give another --out."
-        )
     if not resume:
+        if folder.exists() or (out / "cv_results.csv").exists():
+            raise typer.BadParameter(
+                f"{out} holds a search. Add --resume if it is unfinished, or give another --out."
+            )
         folder.mkdir(parents=True)
         write_atomically(path, json.dumps(settings).encode())
         return folder
+    if not folder.exists():
+        raise typer.BadParameter(f"{out} holds no unfinished search to resume.")
     try:
         begun_with = json.loads(path.read_bytes())
         changed = {k: (begun_with[k], v) for k, v in settings.items() if begun_with[k] != v}

@@ -30,10 +30,7 @@ def score_fit(pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> dict[str, floa
 
 
 def tabulate(cv_results: dict[str, Any]) -> dict[str, Any]:
-    """Return ``cv_results_`` of a search with `score_fit` as if accuracy were the only score.
-
-    Times of fits are those of their epochs, and a column "n_parameters" is added.
-    """
+    """Return ``cv_results_`` as if accuracy were the only score, with fit times of the epochs."""
     others = ("fit_seconds", "n_parameters")
     results = {k: v for k, v in cv_results.items() if not k.endswith(others)}
     for statistic in ("mean", "std"):

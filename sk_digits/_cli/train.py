@@ -73,10 +73,7 @@ def fit(
 
 
 def _make_progress(n_epochs: int, quiet: bool, resumed: Path | None) -> Any:
-    """Return a progress display and the skorch callback that shows epoch, loss and time on it.
-
-    The callback raises ValueError if a training is not resumed from the folder `resumed`.
-    """
+    """Return a progress display and its callback, which checks that `resumed` was resumed."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
     from skorch.callbacks import Callback
