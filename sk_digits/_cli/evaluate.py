@@ -62,9 +62,6 @@ def _draw(path: Path, pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> None:
     matrix = ConfusionMatrixDisplay.from_estimator(
         pipeline, X, y, ax=ax, cmap="Blues", colorbar=False
     )
-    for count in matrix.text_.ravel():
-        if count.get_text() == "0":  # most are, and they hide the others
-            count.set_text("")
     accuracy = matrix.confusion_matrix.trace() / len(y)
     ax.set_title(f"{100 * accuracy:.2f} % of {len(y):,} unseen images are correct", loc="left")
     matrix.im_.set_norm("log")  # makes a count of 3 visible beside one of 200

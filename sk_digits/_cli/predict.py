@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import itertools
 import json
@@ -27,26 +28,14 @@ def find_files(images: list[str]) -> Iterator[str]:
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not found:
-                raise FileNotFoundError(f"{name} holds no images ({', '.join(sorted(SUFFIXES))}).")
+            found = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
         elif not path.exists() and set(name) & set("*?["):
-            root = Path(path.anchor)
-            found = sorted(root.glob(str(path.relative_to(root))))
-            if not found:
-                raise FileNotFoundError(f"No file matches {name}.")
+            found = sorted(glob.glob(name, recursive=True))
         else:
-            found = [path]
-        yield from map(str, found)
-
-
-def _load_picture(file: str, many: bool) -> FoundDigits:
-    """Find the digits in one image file."""
-    from sk_digits._images.image_files import read_image
-    from sk_digits._reader.reading import find_digits
-
-    pixels = read_image(sys.stdin.buffer if file == "-" else file)
-    return find_digits(pixels, file=file, many=many)
+            found = [str(path)]
+        if not found:
+            raise FileNotFoundError(f"{name}: no images found ({', '.join(sorted(SUFFIXES))}).")
+        yield from found
 
 
 def _as_text(readings: list[Reading]) -> str:
@@ -74,8 +63,7 @@ def _as_json(readings: list[Reading]) -> str:
             "file": reading.file,
             "line": reading.line,
             "box": reading.box,
-            "label": reading.guesses[0].label,
-            "probability": reading.guesses[0].probability,
+            **reading.guesses[0]._asdict(),
             "top": [guess._asdict() for guess in reading.guesses],
         }
         for reading in readings
@@ -96,16 +84,6 @@ def _as_csv(readings: list[Reading]) -> str:
         pairs = [cell for guess in reading.guesses for cell in guess]
         writer.writerow([reading.file, reading.line, *box, *pairs])
     return table.getvalue().rstrip("\n")
-
-
-def _each(files: list[str], quiet: bool) -> Iterator[str]:
-    """Yield the files, with a progress bar if there are more than a few and a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    hidden = quiet or not console.is_terminal or len(files) < 4
-    yield from track(files, "reading", console=console, disable=hidden, transient=True)
 
 
 @app.command()
@@ -133,16 +111,23 @@ def predict(
         raise typer.BadParameter("--json and --csv exclude each other. Give one of them.")
     files = list(dict.fromkeys(find_files(images)))  # a file named twice is read once
 
+    from rich.console import Console
+    from rich.progress import track
+
     from sk_digits import load_model
-    from sk_digits._reader.reading import read_digits
+    from sk_digits._images.image_files import read_image
+    from sk_digits._reader.reading import find_digits, read_digits
 
     classifier = load_model(model)
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal or len(files) < 4
     readings: list[Reading] = []
     pictures: list[FoundDigits] = []
     n_failed = 0
-    for file in _each(files, quiet):
+    for file in track(files, "reading", console=console, disable=hidden, transient=True):
         try:
-            picture = _load_picture(file, many)
+            pixels = read_image(sys.stdin.buffer if file == "-" else file)
+            picture = find_digits(pixels, file=file, many=many)
         except (OSError, ValueError) as error:
             text = in_words(error)
             say(text if file in text else f"{file}: {text}")

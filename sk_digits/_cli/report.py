@@ -34,10 +34,12 @@ def describe(y_true: NDArray[Any], y_pred: NDArray[Any]) -> str:
     """Return the same as text."""
     measures = measure(y_true, y_pred)
     low, high = measures["interval"]
-    head = "true\\predicted"
-    lines = [f"{head}  " + " ".join(f"{label!s:>5}" for label in measures["labels"])]
-    for label, row in zip(measures["labels"], measures["confusion_matrix"], strict=True):
-        lines.append(f"{label!s:>{len(head)}}  " + " ".join(f"{count:>5}" for count in row))
+    rows = [measures["labels"], *measures["confusion_matrix"]]
+    heads = ["true\\predicted", *measures["labels"]]
+    lines = [
+        f"{head!s:>14}  " + " ".join(f"{cell!s:>5}" for cell in row)
+        for head, row in zip(heads, rows, strict=True)
+    ]
     return (
         f"accuracy {measures['accuracy']:.4f} on {len(y_true):,} unseen images "
         f"(95 % interval {low:.4f} to {high:.4f})\n\n"
@@ -50,24 +52,21 @@ def report_and_save(
     split: Split,
     out: Path | None,
     seed: int,
-    *,
-    facts: dict[str, Any] | None = None,
-    brief: bool = False,
+    **facts: Any,
 ) -> None:
     """Print how well a pipeline reads unseen images, and save it with that and more facts."""
     from sk_digits import save_model
 
     y_pred = pipeline.predict(split.X_test)
-    text, measures = describe(split.y_test, y_pred), measure(split.y_test, y_pred)
-    typer.echo(text.split("\n")[0] if brief else text)
-    if out is None:
-        return
-    metadata = {
-        "data": split.name,
-        "seed": seed,
-        "test_accuracy": measures["accuracy"],
-        "test_accuracy_interval": measures["interval"],
-        "n_test_images": measures["n_images"],
-    }
-    save_model(pipeline, out, metadata=metadata | (facts or {}))
-    typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    measures = measure(split.y_test, y_pred)
+    typer.echo(describe(split.y_test, y_pred))
+    if out is not None:
+        facts |= {
+            "data": split.name,
+            "seed": seed,
+            "test_accuracy": measures["accuracy"],
+            "test_accuracy_interval": measures["interval"],
+            "n_test_images": measures["n_images"],
+        }
+        save_model(pipeline, out, metadata=facts)
+        typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")

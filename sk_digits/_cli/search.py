@@ -101,7 +101,7 @@ def search(
     with _how_to_resume(trainings):
         fit(pipeline, split, checkpoint=trainings, quiet=quiet)
     facts = {"cv_accuracy": scores[best], "n_candidates": len(scores)}
-    report_and_save(pipeline, split, out / "best.safetensors", seed, facts=facts, brief=True)
+    report_and_save(pipeline, split, out / "best.safetensors", seed, **facts)
     failed = [results.describe_params(candidates[i]) for i, s in enumerate(scores) if math.isnan(s)]
     if failed:
         say(f"failed candidates: {'; '.join(failed)}. --resume tries them again")
@@ -113,25 +113,23 @@ def _open_trainings(out: Path, settings: dict[str, Any], resume: bool) -> Path:
     """Return the folder of a search's trainings: a new one, or one with the same settings."""
     folder = out.resolve() / "trainings"  # workers may have another current folder
     path = folder / "settings.json"
-    if resume and not folder.exists():
-        raise typer.BadParameter(f"{out} holds no unfinished search to resume.")
-    if not resume and (folder.exists() or (out / "cv_results.csv").exists()):
-        raise typer.BadParameter(
-            f"{out} holds a search. Add --resume if it is unfinished, or give another --out."
-        )
     if not resume:
+        if folder.exists() or (out / "cv_results.csv").exists():
+            raise typer.BadParameter(
+                f"{out} holds a search. Add --resume if it is unfinished, or give another --out."
+            )
         folder.mkdir(parents=True)
         write_atomically(path, json.dumps(settings).encode())
         return folder
+    if not folder.exists():
+        raise typer.BadParameter(f"{out} holds no unfinished search to resume.")
     try:
         begun_with = json.loads(path.read_bytes())
-        if not isinstance(begun_with, dict) or begun_with.keys() != settings.keys():
-            raise ValueError(f"it does not hold exactly {', '.join(settings)}")
-    except (ValueError, RecursionError) as error:
+        changed = {k: (begun_with[k], v) for k, v in settings.items() if begun_with[k] != v}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}). Give another --out.") from error
-    changed = [name for name in settings if begun_with[name] != settings[name]]
     if changed:
-        before, now = (", ".join(f"{k} {s[k]}" for k in changed) for s in (begun_with, settings))
+        before, now = (", ".join(f"{k} {v[i]}" for k, v in changed.items()) for i in (0, 1))
         raise ValueError(
             f"{out} holds a search with {before}, and this one has {now}. Give another --out."
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_digits.displays._style import BLUE, FAINT, INK, MUTED, import_pyplot
+from sk_digits.displays._style import BLUE, MUTED, import_pyplot
 
 
 def describe_params(params: dict[str, Any]) -> str:
@@ -30,10 +30,7 @@ def score_fit(pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> dict[str, floa
 
 
 def tabulate(cv_results: dict[str, Any]) -> dict[str, Any]:
-    """Return ``cv_results_`` of a search with `score_fit` as if accuracy were the only score.
-
-    Times of fits are those of their epochs, and a column "n_parameters" is added.
-    """
+    """Return ``cv_results_`` as if accuracy were the only score, with fit times of the epochs."""
     others = ("fit_seconds", "n_parameters")
     results = {k: v for k, v in cv_results.items() if not k.endswith(others)}
     for statistic in ("mean", "std"):
@@ -86,6 +83,8 @@ def pareto_front(costs: NDArray[Any], gains: NDArray[Any]) -> Any:
 def draw(path: Path, results: dict[str, Any], title: str) -> None:
     """Save accuracy against parameters and against fit seconds, each with its Pareto front."""
     plt = import_pyplot()
+    from matplotlib.ticker import EngFormatter, LogLocator
+
     kept = np.flatnonzero(~np.isnan(results["mean_test_score"]))
     scores, spread = results["mean_test_score"][kept], results["std_test_score"][kept]
     names = [describe_params(results["params"][i]) for i in kept]
@@ -95,43 +94,26 @@ def draw(path: Path, results: dict[str, Any], title: str) -> None:
     ):
         costs = results[column][kept]
         on_front = pareto_front(costs, scores)
-        axes.errorbar(costs, scores, spread, fmt="none", ecolor=MUTED, alpha=0.4, zorder=1)
-        hollow = {"color": MUTED, "markerfacecolor": "white"}
-        others = None if on_front.all() else "others"
-        axes.plot(costs[~on_front], scores[~on_front], "o", **hollow, label=others)
         front = np.flatnonzero(on_front)[np.argsort(costs[on_front])]
+        hollow = {"fmt": "o", "color": MUTED, "markerfacecolor": "white"}
+        axes.errorbar(costs, scores, spread, **hollow, label="candidates")
         label = "Pareto front: no other is as accurate at lower cost"
-        axes.plot(costs[front], scores[front], "o-", color=BLUE, label=label)
+        axes.plot(costs[front], scores[front], "o-", color=BLUE, label=label, zorder=3)
+        text = {"textcoords": "offset points", "fontsize": "small", "color": MUTED}
         for name, *point, is_on_front in zip(names, costs, scores, on_front, strict=True):
-            # Upper left of a point on the front, lower right of the others, away from the line.
-            x, y, ha, va = (-5, 5, "right", "bottom") if is_on_front else (5, -5, "left", "top")
-            color = BLUE if is_on_front else MUTED
-            text = {"textcoords": "offset points", "fontsize": "small", "color": color}
-            axes.annotate(name, point, (x, y), ha=ha, va=va, **text)
-        _style_cost_axis(axes, costs)
-        axes.set_xlabel(unit, color=INK)
-    panels[0].set_ylabel("accuracy, mean ± sd over the folds", color=INK)
+            offset, side = ((-5, 5), "right") if is_on_front else ((5, -10), "left")
+            axes.annotate(name, point, offset, ha=side, **text)
+        axes.set(xscale="log", xlabel=unit)
+        axes.minorticks_off()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.margins(x=0.35, y=0.1)
+    panels[0].set_ylabel("accuracy, mean ± sd over the folds")
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize="small")
-    figure.suptitle(title, x=0.01, ha="left", fontsize="medium", color=INK)
+    figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     figure.savefig(path, dpi=120)
     plt.close(figure)
-
-
-def _style_cost_axis(axes: Any, costs: NDArray[Any]) -> None:
-    from matplotlib.ticker import EngFormatter, LogLocator
-
-    axes.set_xscale("log")
-    axes.minorticks_off()
-    is_wide = costs.max() > 20 * costs.min()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if is_wide else (1, 2, 3, 5)))
-    formatter: Any = EngFormatter(sep="") if costs.min() >= 1000 else "{x:g}"
-    axes.xaxis.set_major_formatter(formatter)
-    axes.margins(x=0.35, y=0.1)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=MUTED)
-    axes.grid(axis="y", color=FAINT, linewidth=0.5)
 
 
 def _with_sd(results: dict[str, Any], name: str, i: int, digits: int) -> str:

@@ -66,20 +66,16 @@ def fit(
     epochs = pipeline.named_steps["ann"].max_epochs
     callbacks = [] if checkpoint is None else [TrainingCheckpoint(checkpoint)]
     progress, callback = _make_progress(epochs, quiet, checkpoint if resume else None)
-    if resume or not quiet:
-        callbacks.append(callback)
     start = time.perf_counter()
     with progress:
-        pipeline.set_params(ann__callbacks=callbacks or None).fit(split.X_train, split.y_train)
+        pipeline.set_params(ann__callbacks=[*callbacks, callback])
+        pipeline.fit(split.X_train, split.y_train)
     pipeline.set_params(ann__callbacks=None)
     typer.echo(f"trained {epochs} epochs in {time.perf_counter() - start:.1f} s")
 
 
 def _make_progress(n_epochs: int, quiet: bool, resumed: Path | None) -> Any:
-    """Return a progress display and the skorch callback that shows epoch, loss and time on it.
-
-    The callback raises ValueError if a training is not resumed from the folder `resumed`.
-    """
+    """Return a progress display and its callback, which checks that `resumed` was resumed."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
     from skorch.callbacks import Callback

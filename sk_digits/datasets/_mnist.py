@@ -79,32 +79,28 @@ def _check_genuine(array: _Bytes, name: str, origin: str) -> _Bytes:
 
 def _search_folder(data_home: str | os.PathLike[str] | None) -> Path:
     """Return the folder in which to look for the four IDX files."""
-    if data_home is not None:
-        if not isinstance(data_home, str | os.PathLike):
-            raise TypeError(f"data_home={data_home!r} is not a path: pass a str or path-like.")
-        folder = Path(data_home).expanduser()
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(f"data_home={str(folder)!r} is not a folder.")
-        return folder
-    if named := os.environ.get("SK_DIGITS_DATA"):
-        folder = Path(named).expanduser()
-        if not folder.is_dir():
-            raise FileNotFoundError(f"$SK_DIGITS_DATA names {named!r}, which is not a folder.")
-        return folder
-    return Path(get_data_home())
+    if not isinstance(data_home, str | os.PathLike | None):
+        raise TypeError(f"data_home={data_home!r} is not a path: pass a str or path-like.")
+    named = os.environ.get("SK_DIGITS_DATA") if data_home is None else None
+    folder = Path(named or data_home or get_data_home()).expanduser()
+    if named and not folder.is_dir():
+        raise FileNotFoundError(f"$SK_DIGITS_DATA names {named!r}, which is not a folder.")
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"data_home={str(folder)!r} is not a folder.")
+    return folder
 
 
 def _find_idx_files(folder: Path) -> list[Path]:
     """Return the paths of the four files in the order of `_SHAPES`, or [] if there are none."""
-    candidates = {name: (folder / name, folder / f"{name}.gz") for name in _SHAPES}
-    found = [next(filter(Path.is_file, paths), None) for paths in candidates.values()]
-    missing = [name for name, path in zip(candidates, found, strict=True) if path is None]
-    if 0 < len(missing) < len(found):
+    pairs = {name: (folder / name, folder / f"{name}.gz") for name in _SHAPES}
+    found = {name: path for name, pair in pairs.items() for path in pair[::-1] if path.is_file()}
+    missing = [name for name in _SHAPES if name not in found]
+    if found and missing:
         raise FileNotFoundError(
             f"{folder} holds only some of MNIST's four files. Missing, with or without .gz: "
             f"{', '.join(missing)}."
         )
-    return [path for path in found if path is not None]
+    return list(found.values())
 
 
 def _fetch_from_openml(data_home: str | os.PathLike[str] | None, searched: Path) -> list[_Bytes]:

@@ -13,14 +13,7 @@ from sklearn.utils import check_array, check_consistent_length, check_scalar, co
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from sk_digits.displays._style import (
-    FAINT,
-    LETTER,
-    MUTED,
-    VERMILION,
-    WIDTH,
-    import_pyplot,
-)
+from sk_digits.displays._style import FAINT, LETTER, MUTED, VERMILION, WIDTH, import_pyplot
 
 
 def _check_images(images: Any, image_shape: tuple[int, int] | None) -> NDArray[Any]:
@@ -47,10 +40,9 @@ def _confidence(proba: Any, y_pred: NDArray[Any], classes: NDArray[Any]) -> NDAr
             f"{classes.tolist()}. If the columns stand for other labels, pass them as classes."
         )
     if not ((proba >= 0) & (proba < 1 + 1e-6)).all():  # a float32 softmax may round above 1
-        values = f"{proba.min():g} to {proba.max():g}"
         raise ValueError(
             f"proba must be probabilities from 0 to 1, as from predict_proba. Got values from "
-            f"{values}."
+            f"{proba.min():g} to {proba.max():g}."
         )
     return proba[np.arange(len(proba)), matches.argmax(axis=1)]
 
@@ -230,8 +222,7 @@ class DigitGridDisplay:
         row_height = WIDTH / n_columns * images.shape[1] / images.shape[2] + 0.2
         size = (WIDTH, n_rows * row_height + 0.3)
         self.figure_, axes = plt.subplots(n_rows, n_columns, figsize=size, layout="constrained")
-        self.figure_.get_layout_engine().set(w_pad=0.07, h_pad=0.05)
-        self.figure_.suptitle(key, x=0.011, ha="left", fontsize="medium", color=MUTED)
+        self.figure_.suptitle(key, fontsize="medium", color=MUTED)
         self.axes_ = np.ravel(axes)
         for empty in self.axes_[len(images) :]:
             empty.set_axis_off()

@@ -6,7 +6,7 @@ from typing import Any
 
 # From the palette of M. Okabe and K. Ito, which people with any colour vision can distinguish.
 BLUE, VERMILION = "#0072B2", "#D55E00"
-INK, MUTED, FAINT = "#222222", "#666666", "#DDDDDD"
+MUTED, FAINT = "#666666", "#DDDDDD"
 
 # In inches: the width of a figure, 640 pixels by default, and the mean width of a letter.
 WIDTH, LETTER = 6.4, 0.085

@@ -10,14 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sk_digits.displays._style import (
-    BLUE,
-    FAINT,
-    INK,
-    MUTED,
-    WIDTH,
-    import_pyplot,
-)
+from sk_digits.displays._style import BLUE, FAINT, MUTED, WIDTH, import_pyplot
 
 
 def _find_ann(estimator: Any) -> Any:
@@ -41,8 +34,8 @@ def _draw_panel(axes: Any, title: str, values: Any, which: str, index: int, styl
     epochs = np.arange(1, len(values) + 1)
     (line,) = axes.plot(epochs, values, **style)
     color = line.get_color()
-    axes.plot(epochs[index], values[index], "o", color=color, markersize=6, clip_on=False)
-    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold", color=INK)
+    axes.plot(epochs[index], values[index], "o", color=color, clip_on=False)
+    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
     note = f"{which} {values[index]:.4g}, epoch {epochs[index]}"
     axes.set_title(note, loc="right", fontsize="medium", color=color)
     axes.set_xlim(0.5, axes.dataLim.x1 + 0.5)
@@ -50,8 +43,6 @@ def _draw_panel(axes: Any, title: str, values: Any, which: str, index: int, styl
     axes.locator_params(axis="y", nbins=4)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(MUTED)
-    axes.tick_params(length=0, colors=MUTED)
     axes.grid(axis="y", color=FAINT)
 
 
@@ -165,8 +156,7 @@ class TrainingHistoryDisplay:
         panels.append(("Step size", self.step_size, "largest", int(np.argmax(self.step_size))))
         if ax is None:
             size = (WIDTH, 0.6 + 1.5 * len(panels))
-            figure, ax = plt.subplots(len(panels), sharex=True, figsize=size, layout="constrained")
-            figure.get_layout_engine().set(h_pad=0.09)
+            ax = plt.subplots(len(panels), sharex=True, figsize=size, layout="constrained")[1]
         self.axes_ = np.asarray(ax, dtype=object)
         if self.axes_.shape != (len(panels),):
             raise ValueError(

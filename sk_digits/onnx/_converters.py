@@ -8,7 +8,6 @@ import numpy as np
 import skl2onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto
 from onnx.helper import np_dtype_to_tensor_dtype
 from onnx.numpy_helper import from_array
 from skl2onnx.common.data_types import (
@@ -29,15 +28,7 @@ _ACTIVATIONS = {torch.nn.ReLU: "Relu", torch.nn.Sigmoid: "Sigmoid", torch.nn.Tan
 
 
 class _Graph:
-    """The ONNX graph under construction.
-
-    Parameters
-    ----------
-    scope : skl2onnx.common._topology.Scope
-        The source of unique names.
-    container : skl2onnx.common._container.ModelComponentContainer
-        The container of nodes and constants.
-    """
+    """The ONNX graph under construction: skl2onnx's source of names and container of nodes."""
 
     def __init__(self, scope: Any, container: Any) -> None:
         self._scope = scope
@@ -57,12 +48,9 @@ class _Graph:
     def constant(self, array: NDArray[Any]) -> str:
         """Add a constant, an array of numbers or an object array of str, and return its name."""
         name = self._scope.get_unique_variable_name("constant")
-        if array.dtype == object:
-            content: Any = [text.encode() for text in array]
-            self._container.add_initializer(name, TensorProto.STRING, array.shape, content)
-        else:
-            content = from_array(np.ascontiguousarray(array))
-            self._container.add_initializer(name, content.data_type, array.shape, content)
+        tensor = from_array(np.ascontiguousarray(array))
+        content = tensor.string_data or tensor  # skl2onnx takes strings only as a list
+        self._container.add_initializer(name, tensor.data_type, array.shape, content)
         return name
 
 
@@ -94,11 +82,8 @@ def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
     (rows,), (scaled,) = operator.inputs, operator.outputs
     dtype = _float_type(rows)
     factor = operator.raw_operator._factor(np.dtype(dtype))
-    values = graph.cast(rows.full_name, dtype)
-    if factor.dtype == dtype:
-        graph.add("Div", values, graph.constant(factor), output=scaled.full_name)
-        return
-    quotient = graph.add("Div", graph.cast(values, factor.dtype), graph.constant(factor))
+    values = graph.cast(graph.cast(rows.full_name, dtype), factor.dtype)
+    quotient = graph.add("Div", values, graph.constant(factor))
     graph.cast(quotient, dtype, output=scaled.full_name)
 
 
@@ -149,14 +134,11 @@ def _add_layer(graph: _Graph, layer: torch.nn.Module, value: str) -> str:
     if isinstance(layer, (Dropout, torch.nn.Identity)):
         return value
     if isinstance(layer, Linear):
-        product = graph.add("MatMul", value, _constant(graph, layer.weight.T))
-        return (
-            product
-            if layer.bias is None
-            else graph.add("Add", product, _constant(graph, layer.bias))
-        )
+        value = graph.add("MatMul", value, _constant(graph, layer.weight.T))
+        if layer.bias is not None:
+            value = graph.add("Add", value, _constant(graph, layer.bias))
+        return value
     if isinstance(layer, BatchNorm):
-        assert layer.running_mean is not None
         assert layer.running_var is not None
         # The attribute epsilon would be rounded to float32, even in a float64 network.
         variance = layer.running_var + layer.eps
@@ -166,7 +148,7 @@ def _add_layer(graph: _Graph, layer: torch.nn.Module, value: str) -> str:
     return graph.add(_ACTIVATIONS[type(layer)], value)
 
 
-def _constant(graph: _Graph, tensor: torch.Tensor) -> str:
+def _constant(graph: _Graph, tensor: Any) -> str:
     return graph.constant(tensor.detach().cpu().numpy())
 
 
@@ -176,10 +158,6 @@ def _refuse_images(operator: Any) -> NoReturn:
         "ink in an image. Export the steps after it with to_onnx(pipeline[1:]), and pass the "
         "output of DigitImageNormalizer.transform to the ONNX model."
     )
-
-
-def _convert_images(scope: Any, operator: Any, container: Any) -> NoReturn:
-    _refuse_images(operator)
 
 
 def register_converters() -> None:
@@ -193,4 +171,5 @@ def register_converters() -> None:
     register = skl2onnx.update_registered_converter
     register(PixelScaler, "SkDigitsPixelScaler", _shape_scaler, _convert_scaler)
     register(DigitANN, "SkDigitsDigitANN", _shape_ann, _convert_ann, options=options)
-    register(DigitImageNormalizer, "SkDigitsDigitImageNormalizer", _refuse_images, _convert_images)
+    # The shapes come first, so the converter is never called.
+    register(DigitImageNormalizer, "SkDigitsDigitImageNormalizer", _refuse_images, _convert_scaler)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -19,6 +19,7 @@ from sk_digits._atomic_write import write_atomically
 try:
     import onnxruntime  # noqa: F401 - a missing package of the extra is an error right here
     import skl2onnx
+    from onnx import ModelProto
     from onnx.helper import set_model_props
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, UInt8TensorType
     from skl2onnx.common.utils import InvalidInputTypeException
@@ -28,10 +29,6 @@ except ImportError as error:
     ) from error
 
 from sk_digits.onnx._converters import register_converters
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
 
 # Old enough for onnxruntime 1.12 and for the runtimes of that time in browsers and phones.
 OPSET = 17

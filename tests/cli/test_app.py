@@ -77,8 +77,8 @@ def test_wrong_arguments_are_a_usage_error():
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
-        (["predict", "MODEL", "no/*.png"], "No file matches no/*.png"),
-        (["predict", "MODEL", "EMPTY"], "holds no images"),
+        (["predict", "MODEL", "no/*.png"], "no/*.png: no images found"),
+        (["predict", "MODEL", "EMPTY"], ": no images found"),
         (["predict", "none.safetensors", "a.png"], "none.safetensors: No such file"),
         (["predict", "MODEL", "a.png", "--json", "--csv"], "exclude each other"),
         (["train", "--out", "no/such/folder/m.safetensors"], "there is no no/such/folder"),
