@@ -131,26 +131,11 @@ class DigitNet(NeuralNetClassifier):
         tasks: FitTasks | None = None,
         **fit_params: Any,
     ) -> DigitNet:
-        """Train for some epochs.
+        """Train for some epochs, by default `max_epochs`.
 
-        Parameters
-        ----------
-        X : torch.Tensor of shape (n_rows, n_features)
-            Inputs, on the device of the net.
-        y : torch.Tensor of shape (n_rows,)
-            Class indices.
-        epochs : int or None
-            How many; None for `max_epochs`.
-        sample_weight : torch.Tensor of shape (n_rows,) or None
-            Weights of the rows: floats of mean 1, or int64 copies of each.
-        validation : Batches or None
-            Rows to validate on after each epoch.
-        stopper : EarlyStopper or None
-            Early stopping; needs `validation`.
-        tasks : FitTasks or None
-            Notifier of scikit-learn's callbacks, which may end the training.
-        **fit_params : dict
-            Ignored: skorch's own entry points may pass some.
+        `X` and `y` (class indices) are on the device of the net. `sample_weight` has floats of mean
+        1, or int64 numbers of copies. After each epoch `stopper` judges the score on `validation`.
+        `fit_params` is ignored: skorch's own entry points may pass some.
         """
         epochs = self.max_epochs if epochs is None else epochs
         batches = Batches(X, y, sample_weight, batch_size=self.batch_size, generator=self.generator)
@@ -305,13 +290,7 @@ class DigitNet(NeuralNetClassifier):
         return (losses * sample_weight).mean()
 
     def logits(self, X: Any) -> NDArray[Any]:
-        """Return the logits of rows that have the net's own dtype. Any thread may call this.
-
-        Parameters
-        ----------
-        X : {ndarray, CSR matrix} of shape (n_rows, n_features)
-            Inputs; sparse ones are made dense by the batch.
-        """
+        """Return the logits of dense or CSR rows of the net's own dtype. Any thread may call this."""
         chunks = []
         with torch.inference_mode():
             for start in range(0, X.shape[0], PREDICT_BATCH):

@@ -11,19 +11,9 @@ from sk_digits._ann.rows import Rows
 class FitTasks:
     """Notifier of scikit-learn's callbacks at the beginning and end of a fit and of its epochs.
 
-    The fit is a task whose subtasks are its epochs, numbered from 0.
-
-    Parameters
-    ----------
-    estimator : estimator with `sklearn.callback.CallbackSupportMixin`
-        What is fitted, by a method that `sklearn.callback.with_callbacks` decorates.
-    rows : Rows
-        The rows that callbacks see: as they were passed to the fit, with their own labels.
-    epochs : int
-        The largest number of epochs.
-    fitted_attributes : callable
-        Returns the attributes that the estimator would have if the fit ended now. Called only if
-        a callback asks for the fitted estimator.
+    The fit is a task whose subtasks are its epochs, numbered from 0. Callbacks see `rows` as they
+    were passed to the fit. `fitted_attributes` returns the attributes that the estimator would have
+    if the fit ended now; it is called only if a callback asks for the fitted estimator.
     """
 
     def __init__(

@@ -11,14 +11,8 @@ class EarlyStopper:
     """Keeper of the best weights, which ends a training that no longer improves.
 
     Higher validation accuracy is better. Accuracy saturates on easy or strongly weighted rows; of
-    equal accuracies the one with the smaller validation loss is better.
-
-    Parameters
-    ----------
-    patience : int
-        Epochs without improvement of accuracy or loss after which the training ends.
-    tol : float
-        Differences up to this do not count.
+    equal accuracies the one with the smaller validation loss is better. The training is over after
+    `patience` epochs in which neither improved by more than `tol`.
     """
 
     def __init__(self, patience: int, tol: float) -> None:

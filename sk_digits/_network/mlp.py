@@ -14,12 +14,8 @@ from sk_digits._network.hyperparameters import ACTIVATIONS, Architecture
 class Dropout(nn.Module):
     """Dropout that draws its masks from a given generator instead of torch's global one.
 
-    Parameters
-    ----------
-    p : float
-        Probability that an input is zeroed while training, rounded to a multiple of 1 / 65,536.
-    generator : torch.Generator
-        Source of the masks.
+    `p` is the probability that an input is zeroed while training, rounded to a multiple of
+    1 / 65,536.
     """
 
     def __init__(self, p: float, generator: torch.Generator | None) -> None:
@@ -59,18 +55,7 @@ class BatchNorm(nn.BatchNorm1d):
 class Linear(nn.Linear):
     """A linear layer with initial weights uniform in [-bound, bound] and initial biases of zero.
 
-    Parameters
-    ----------
-    n_inputs, n_outputs : int
-        Width of input and output.
-    bound : float or None
-        Largest initial weight; None leaves the parameters unset, for others to be loaded.
-    generator : torch.Generator
-        Source of the weights, on the device of the layer.
-    bias : bool, default=True
-        Whether there is a bias.
-    **options : dict
-        Device and dtype of the parameters.
+    A `bound` of None leaves the parameters unset, for others to be loaded.
     """
 
     def __init__(
