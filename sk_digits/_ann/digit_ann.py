@@ -123,15 +123,15 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         Fraction of hidden units, in [0, 1), that each training step drops at random. More
         regularises more and needs more epochs.
     batch_norm : bool, default=False
-        Whether to normalise each hidden layer over the batch. It allows larger step sizes, and
+        Whether to normalise each hidden layer over the batch. It allows larger learning rates, and
         makes a row's part in training depend on its batch.
     lr : float, default=4e-3
-        Step size of AdamW; with a schedule, the largest one.
+        Learning rate of AdamW; with a schedule, the highest one.
     lr_schedule : {"constant", "cosine", "one_cycle"}, default="one_cycle"
-        Course of the step size over `max_epochs`: "one_cycle" rises over the first 30 % of the
+        Course of the learning rate over `max_epochs`: "one_cycle" rises over the first 30 % of the
         steps and then falls to nearly 0, "cosine" only falls. :meth:`partial_fit` ignores it.
     weight_decay : float, default=1e-2
-        Decoupled weight decay: each step shrinks the weights by this times the step size.
+        Decoupled weight decay: each step shrinks the weights by this times the learning rate.
     label_smoothing : float, default=0.0
         Fraction of the target, in [0, 1], that is spread over all classes. It makes the
         probabilities less extreme.
@@ -323,7 +323,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         -----
         sklearn.exceptions.ConvergenceWarning
             If the loss of several epochs ends hardly below that of a guess after it was above, as
-            with too large a step size or unscaled features.
+            with too high a learning rate or unscaled features.
         """
         with all_or_nothing(self) as fitted:
             fitted._fit(X, y, sample_weight)
@@ -336,7 +336,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on a chunk of rows, with a constant step size.
+        """Train for one epoch on a chunk of rows, with a constant learning rate.
 
         This is for data that does not fit into memory or arrives over time. The rows of a chunk
         are shuffled, but not the chunks, so each should be a random sample of the data. To go over

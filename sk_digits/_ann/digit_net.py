@@ -1,4 +1,4 @@
-"""The skorch net below `DigitANN`: weighted loss, step sizes, early stopping, a lean epoch loop."""
+"""The skorch net below `DigitANN`: weighted loss, learning rates, early stopping, a lean epoch loop."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class DigitNet(NeuralNetClassifier):
     def _train_epoch(self, batches: Batches, rates: Iterator[float]) -> None:
         module, optimizer = self.module_, self.optimizer_
         has_hooks = self._has_batch_hooks()
-        # With a constant schedule a callback may steer the step size.
+        # With a constant schedule a callback may steer the learning rate.
         follows_schedule = self.training_params.lr_schedule != "constant"
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         step: Callable[[float], None] | None = None
@@ -290,7 +290,7 @@ class DigitNet(NeuralNetClassifier):
         return (losses * sample_weight).mean()
 
     def logits(self, X: Any) -> NDArray[Any]:
-        """Return the logits of dense or CSR rows of the net's own dtype. Any thread may call this."""
+        """Return the logits of rows, dense or CSR, of the net's own dtype; safe in any thread."""
         chunks = []
         with torch.inference_mode():
             for start in range(0, X.shape[0], PREDICT_BATCH):
