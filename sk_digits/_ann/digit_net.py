@@ -1,4 +1,4 @@
-"""The skorch net below `DigitANN`: weighted loss, learning rates, early stopping, a lean epoch loop."""
+"""The skorch net below `DigitANN`: weighted loss, learning rate, early stopping, epoch loop."""
 
 from __future__ import annotations
 
