@@ -75,6 +75,7 @@ def test_readme_searches_and_cross_validates(mnist_home, capsys):
     assert "ann__hidden_layer_sizes" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_searches(capsys):
     """The searches in docs/searching.md run, with shorter trainings."""
     code = shorten(
