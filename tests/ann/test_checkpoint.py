@@ -202,6 +202,7 @@ def test_every_damaged_byte_is_found(interrupted, digits):
         _assert_damaged(interrupted, digits, bytes(content), "")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Training hardly converged")  # a file may have any losses
 def test_hostile_files_are_errors_or_trainings(interrupted, digits, tmp_path):
     """Of files with a right checksum each is that error, or what a training can go on from."""

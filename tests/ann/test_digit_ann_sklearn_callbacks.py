@@ -134,6 +134,7 @@ def test_progress_bar_shows_a_search_down_to_the_epochs(digits, screen):
     assert {percent for _, name, percent in lines if name == ann} == {"0", "33", "67", "100"}
 
 
+@pytest.mark.slow
 def test_scoring_monitor_records_each_epoch_of_each_candidate_and_split(digits):
     """The score at each epoch is that of a fit that ends at this epoch."""
     X, y = digits

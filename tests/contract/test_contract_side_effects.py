@@ -268,7 +268,7 @@ def test_what_cannot_be_saved_leaves_the_world_alone(fitted, strange_world, tmp_
 
 
 LOADING_FAILURES = {
-    "cut": (lambda content: content[:-100], ModelFileError, "no model file"),
+    "cut": (lambda content: content[:-100], ModelFileError, "only the beginning of one"),
     "changed": (
         lambda content: content.replace(b"ANN", b"XNN"),
         ModelFileError,
