@@ -13,6 +13,8 @@ from support.drawing_page import Page, open_chromium, photo, running_demo
 from sk_digits import make_digit_pipeline, save_model
 from sk_digits.datasets import load_digits_28
 
+pytestmark = pytest.mark.slow  # a browser and a server for each
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):

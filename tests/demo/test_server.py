@@ -31,6 +31,8 @@ from sk_digits._demo import picture_reader, server
 from sk_digits._demo.page import make_page
 from sk_digits._demo.picture_reader import PictureReader
 
+pytestmark = pytest.mark.slow  # servers are started, filled and killed
+
 
 def wait_until(is_true, seconds=20):
     """Wait until something is true, or fail."""
@@ -370,7 +372,6 @@ def test_ctrl_c_in_a_terminal_ends_it_without_noise(model_file):
         assert process.stderr.read() == "sk-digits: stopped\n"
 
 
-@pytest.mark.slow
 def test_pages_that_nobody_waits_for_lock_nothing(model_file):
     """After 41 crowded pages whose senders are gone, a picture is read, and Ctrl-C ends at once."""
     with running_demo(model_file) as (address, process):

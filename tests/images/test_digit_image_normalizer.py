@@ -70,6 +70,7 @@ def assert_mnist_form(image):
         assert abs(c - 14) <= 0.5 or start in (0, 28 - length)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     index=st.integers(0, 1796),

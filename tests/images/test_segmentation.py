@@ -203,6 +203,7 @@ def test_a_page_of_strokes_across_each_other_is_an_error():
         segment_digits(slanted)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_pages_of_bundled_digits_are_cut_where_they_were_written(seed):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a file system of its own
+
 SCRIPT = Path(__file__).parents[1] / "support" / "fill_disk.py"
 # In a namespace of its own: the mount is seen by nobody else and gone with the process.
 ON_A_SMALL_DISK = [

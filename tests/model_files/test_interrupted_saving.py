@@ -13,6 +13,8 @@ import pytest
 from sk_digits import DigitANN, load_model, save_model
 from sk_digits._atomic_write import write_atomically
 
+pytestmark = pytest.mark.slow  # processes are killed while they save
+
 SAVER = """
 import sys
 from sk_digits import load_model, save_model

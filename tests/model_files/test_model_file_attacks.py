@@ -29,6 +29,8 @@ from support.model_file_corpus import (
 
 from sk_digits import ModelFileError, load_model, read_metadata
 
+pytestmark = pytest.mark.slow  # thousands of files
+
 
 @pytest.fixture
 def honest(honest_model_file):

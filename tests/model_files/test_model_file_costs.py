@@ -13,6 +13,8 @@ from support.model_file_corpus import join, split, tree_of, with_arrays, with_do
 
 from sk_digits import DigitANN, save_model
 
+pytestmark = pytest.mark.slow  # a process for each file
+
 MAX_HEADER_BYTES = 2**20
 N_BYTES = MAX_HEADER_BYTES - 40_000  # what an honest file leaves of it
 
