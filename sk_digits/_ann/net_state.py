@@ -125,7 +125,7 @@ def take_arrays(
                 for name, like in likes.items()
             }
     return {
-        "weights": take_weights(named, f"{prefix}weights/", architecture),
+        "weights": _take_state(named, f"{prefix}weights/", module),
         "optimizer": optimizer,
         "generator": _take_generator(named, f"{prefix}generator"),
     }
@@ -135,8 +135,15 @@ def take_weights(
     named: dict[str, NDArray[Any]], prefix: str, architecture: Architecture
 ) -> dict[str, NDArray[Any]]:
     """Take the weights of a net out of named arrays, as `take_arrays` does."""
-    likes = MLP(architecture, None).state_dict()
-    return {name: _take(named, f"{prefix}{name}", like) for name, like in likes.items()}
+    return _take_state(named, prefix, MLP(architecture, None))
+
+
+def _take_state(
+    named: dict[str, NDArray[Any]], prefix: str, module: MLP
+) -> dict[str, NDArray[Any]]:
+    return {
+        name: _take(named, f"{prefix}{name}", like) for name, like in module.state_dict().items()
+    }
 
 
 def _take(named: dict[str, NDArray[Any]], name: str, like: torch.Tensor) -> NDArray[Any]:

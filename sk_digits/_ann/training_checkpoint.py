@@ -149,6 +149,7 @@ class TrainingCheckpoint(Callback):
                 raise ValueError("there is no state of the optimizer")
             state["history"] = from_plain(document["history"])
             check_history(state["history"])
+            json.dumps(state["history"])  # it has no arrays
             epochs_done = len(state["history"]) - len(net.history)
             if document["epochs_done"] != epochs_done:
                 raise ValueError("its history has other epochs")

@@ -247,7 +247,7 @@ class ModelReader:
                 spec = "f"  # where some values were missing
             if isinstance(spec, Constraint):
                 read_value(where, name, spec, value)
-            elif value is not None or not switches or any(params[name] for name in switches):
+            elif value is not None or not switches or any(params[switch] for switch in switches):
                 _check_array(value, tuple(sides[side] for side in spec), name, where)
         _check_feature_names(fitted, sides["f"], where)
         output = fitted.get("_sklearn_output_config", {})
@@ -268,20 +268,22 @@ class ModelReader:
         net = state.pop("net_")
         fitted = {name: from_plain(value) for name, value in state.items()}
         classes, n_features = fitted["classes_"], fitted["n_features_in_"]
+        read_value(where, "n_features_in_", _COUNT, n_features)
+        _check_feature_names(fitted, n_features, where)
         require(
             isinstance(classes, np.ndarray)
             and classes.ndim == 1
             and np.array_equal(np.unique(classes), classes),
             f"{where}.classes_ is no array of different labels in their order",
         )
-        scores = [*fitted.get("validation_scores_", []), fitted.get("best_validation_score_", 0)]
-        for score in scores:
+        scores, best = fitted.get("validation_scores_", []), fitted.get("best_validation_score_")
+        is_list = isinstance(scores, list) and (best is None or len(scores) > 0)
+        require(is_list, f"{where}.validation_scores_ is no list of scores")
+        for score in scores if best is None else [*scores, best]:
             read_value(where, "validation_scores_", real(0), score)
-        is_complete = len(scores) > 1 or "best_validation_score_" not in fitted
-        require(is_complete, f"{where} has a best score and no validation_scores_")
-        _check_feature_names(fitted, n_features, where)
         n_layers = len(net["architecture"]["hidden_layer_sizes"])
-        require(n_layers < len(self.arrays), f"{where} has {n_layers} layers, and fewer arrays")
+        # Each has a weight and a bias. It takes long to make thousands of layers.
+        require(2 * n_layers < len(self.arrays), f"{where} has {n_layers} layers, and fewer arrays")
         architecture = Architecture(**net["architecture"])
         require(
             (architecture.n_features, architecture.n_outputs) == (n_features, len(classes)),
@@ -326,8 +328,8 @@ def _check_array(array: Any, shape: tuple[int, ...], name: str, where: str) -> N
 
 
 def _check_feature_names(fitted: dict[str, Any], n_features: int, where: str) -> None:
-    names = fitted.get("feature_names_in_", np.empty(n_features, object))
-    require(
-        isinstance(names, np.ndarray) and names.dtype == object and names.shape == (n_features,),
-        f"{where}.feature_names_in_ are not {n_features} names",
-    )
+    if "feature_names_in_" in fitted:
+        names = fitted["feature_names_in_"]
+        is_array = isinstance(names, np.ndarray) and names.dtype == object
+        is_complete = is_array and names.shape == (n_features,)
+        require(is_complete, f"{where}.feature_names_in_ are not {n_features} names")

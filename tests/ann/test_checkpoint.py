@@ -247,6 +247,10 @@ def test_arrays_of_another_training_are_refused(interrupted, digits, change, rea
     _assert_damaged(interrupted, digits, with_arrays(interrupted[2], change), reason)
 
 
+EPOCH = [["epoch", 1], ["train_loss", 1], ["dur", 1]]
+EPOCH_WITH_AN_ARRAY = {"dict": [*EPOCH, ["x", {"array": ["i8", [1, 2]]}]]}
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -255,6 +259,7 @@ def test_arrays_of_another_training_are_refused(interrupted, digits, change, rea
         ({"history": []}, "no list of epochs"),
         ({"history": [{"dict": [["epoch", 1]]}] * 2}, "'train_loss'"),
         ({"history": {"os.system": ["true"]}}, "'os.system' is no type"),
+        ({"history": [EPOCH_WITH_AN_ARRAY] * 2}, "ndarray is not JSON serializable"),
         ({"stopper": None}, "the state of early stopping has other parts"),
         ({"stopper": {"dict": [["tol", 1]]}}, "the state of early stopping has other parts"),
     ],

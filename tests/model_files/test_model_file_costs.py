@@ -73,6 +73,18 @@ def with_layers(honest):
     )
 
 
+def with_layers_and_arrays(honest):
+    """Say that the net has as many layers as its file has pairs of arrays, of nothing."""
+    content = with_document(
+        honest,
+        lambda d: tree_of(d, 2)["state"]["net_"]["architecture"].update(
+            hidden_layer_sizes=[1] * 2040, batch_norm=True
+        ),
+    )
+    empty = {f"{i}": np.zeros(0, np.uint8) for i in range(4060)}
+    return with_arrays(content, lambda arrays: arrays.update(empty))
+
+
 def with_widths(honest):
     """Give the classifier a parameter of a million widths."""
     sizes = json.dumps([1] * (N_BYTES // 2), separators=(",", ":"))
@@ -147,6 +159,11 @@ BOMBS = {
         "more than 12290 objects and lists",
     ),
     "layers": ("honest", with_layers, "has [0-9]* layers, and fewer arrays"),
+    "layers and arrays": (
+        "honest",
+        with_layers_and_arrays,
+        "by its architecture it has shape|there is no array",
+    ),
     "widths": ("honest", with_widths, "hidden_layer_sizes has [0-9]* items"),
     "wide texts": (
         "honest",

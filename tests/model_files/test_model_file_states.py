@@ -83,13 +83,16 @@ def test_parameters_are_those_that_fit_takes(honest, path, name, value, message)
 
 
 FITTED = [
-    ("n_features_in_", 0, "has 0 features and 10 classes, but its net 9 and 10"),
+    ("n_features_in_", 0, "'n_features_in_' parameter"),
+    ("n_features_in_", 9.0, "'n_features_in_' parameter"),
+    ("n_features_in_", 2**60, "but its net 9 and 10"),
     ("n_features_in_", 10, "has 10 features and 10 classes, but its net 9 and 10"),
     ("feature_names_in_", {"array": ["O", ["a"] * 8]}, "are not 9 names"),
     ("feature_names_in_", {"array": ["U1", ["a"] * 9]}, "are not 9 names"),
-    ("validation_scores_", 1.0, "damaged .*must be an iterable"),
+    ("validation_scores_", 1.0, "is no list of scores"),
     ("validation_scores_", ["1"], "validation_scores_"),
-    ("best_validation_score_", 1.0, "has a best score and no validation_scores_"),
+    ("validation_scores_", {"dict": [[0.5, 1]]}, "is no list of scores"),
+    ("best_validation_score_", 1.0, "is no list of scores"),
     ("net_", 1, "damaged .*not subscriptable"),
     ("net_", None, "damaged .*not subscriptable"),
     ("loss_curve_", [1.0], r"unknown attributes \['loss_curve_'\]"),
@@ -258,6 +261,8 @@ def test_every_state_of_a_generator_comes_back(digits, path, n_draws):
 OTHERS = [
     (SCALER, ["state", "pixel_max_"], 0, "'pixel_max_' parameter"),
     (SCALER, ["state", "n_features_in_"], 63, "takes 64 columns, but gets 63"),
+    (SCALER, ["state", "n_features_in_"], 2**62, "takes 64 columns, but gets 46116"),
+    (SCALER, ["state", "n_features_in_"], 64.0, "'n_features_in_' parameter"),
     (SCALER, ["state", "pixel_max"], 0, "'pixel_max' parameter"),
     (SCALER, ["state", "_sklearn_output_config"], "pandas", "unknown output container"),
     (PCA, ["state", "n_components_"], 8, r"components_ is no array of shape \(8, 64\)"),
