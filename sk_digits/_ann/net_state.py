@@ -117,7 +117,7 @@ def take_arrays(
     module = MLP(architecture, None)
     optimizer = {}
     if f"{prefix}optimizer/0/step" in named:
-        step = torch.empty((), device="meta")
+        step = torch.empty((), dtype=torch.float32, device="meta")
         for index, parameter in enumerate(module.parameters()):
             likes = {"step": step, "exp_avg": parameter, "exp_avg_sq": parameter}
             optimizer[index] = {

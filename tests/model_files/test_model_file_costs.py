@@ -171,7 +171,7 @@ BOMBS = {
     "wider texts": (
         "honest",
         with_history(repeated('{"array":["U99999",["a"]]}')),
-        "texts of type U99999",
+        "an array of type U99999 has no text",
     ),
     "an array of wide texts": (
         "honest",
