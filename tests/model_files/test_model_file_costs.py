@@ -84,7 +84,7 @@ def with_layers_and_arrays(honest):
 
 
 def with_widths(honest):
-    """Give the classifier a parameter of a million widths."""
+    """Set a parameter of the classifier to half a million widths."""
     sizes = json.dumps([1] * (N_BYTES // 2), separators=(",", ":"))
     content = with_document(
         honest, lambda d: tree_of(d, 2)["state"].update(hidden_layer_sizes="BOMB")

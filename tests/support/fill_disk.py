@@ -1,4 +1,4 @@
-"""Let a disk run full under a save, a training and a command; print what became of them as JSON.
+"""Fill a disk under a save, a training and a command; print what became of them as JSON.
 
 python tests/support/fill_disk.py FOLDER disk|limit
 
@@ -24,7 +24,7 @@ _, hard_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
 
 
 def fill():
-    """Take all space away."""
+    """Fill the disk, or limit the length of files."""
     if mode == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard_limit))
         return
@@ -37,28 +37,28 @@ def fill():
 
 
 def free():
-    """Give the space back."""
+    """Undo `fill`."""
     if mode == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
     ballast.unlink(missing_ok=True)
 
 
 class FillAfterTwoEpochs(Callback):
-    """Takes the space away while a training runs."""
+    """Fills the disk while a training runs."""
 
     def on_epoch_end(self, net, **kwargs):
-        """Do it after the second epoch was saved."""
+        """Fill the disk after the second epoch was saved."""
         if net.epochs_done == 2:
             fill()
 
 
 def files():
-    """List what lies in the folder."""
+    """Return the paths of all files in the folder."""
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
 def told(function, *arguments):
-    """Tell the error that a call ends in, on a full disk or on one that fills up."""
+    """Return the number and the message of the OSError that a call ends in."""
     try:
         function(*arguments)
     except OSError as error:
