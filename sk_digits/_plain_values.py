@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_WIDTH = 64  # of texts that are shorter
+MAX_WIDTH = 64  # of the type of texts that are shorter
 
 # Types of NumPy as `numpy.dtype` spells them: "O" is an array of str objects.
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|U\d{1,5}|O")
@@ -42,9 +42,10 @@ def to_plain(value: Any) -> Any:
     if kind is dict:
         return {"dict": [[to_plain(key), to_plain(item)] for key, item in value.items()]}
     if isinstance(value, np.ndarray | np.generic) and value.ndim <= 1:
-        dtype = value.dtype.str[1:]
+        dtype, items = value.dtype.str[1:], to_plain(value.tolist())
+        if dtype[0] == "U":  # without the width that no text has
+            dtype = f"U{min(int(dtype[1:]), max(MAX_WIDTH, *_lengths(items)))}"
         if _DTYPE.fullmatch(dtype):
-            items = to_plain(value.tolist())
             return {"array": [dtype, items]} if isinstance(value, np.ndarray) else {dtype: items}
     raise ValueError(f"a {kind.__module__}.{kind.__name__} is no plain value")
 
@@ -72,6 +73,10 @@ def from_plain(plain: Any) -> Any:
     return _make_array(tag, from_plain(content))[()]
 
 
+def _lengths(items: Any) -> list[int]:
+    return [0, *map(len, items if isinstance(items, list) else [items])]
+
+
 def _is_pair(content: Any) -> bool:
     return isinstance(content, list) and len(content) == 2
 
@@ -93,7 +98,7 @@ def _make_array(dtype: Any, items: Any) -> NDArray[Any]:
     if not all(type(item) is _ITEM_TYPES[dtype[0]] for item in flat):
         raise ValueError(f"items of an array of type {dtype} are of another type")
     # One wide type would make a short text a large array.
-    if dtype[0] == "U" and int(dtype[1:]) > max(MAX_WIDTH, *map(len, flat), 0):
-        raise ValueError(f"texts of type {dtype} are shorter, and none has {MAX_WIDTH} characters")
+    if dtype[0] == "U" and int(dtype[1:]) > max(MAX_WIDTH, *_lengths(flat)):
+        raise ValueError(f"an array of type {dtype} has no text that is so long")
     with np.errstate(over="raise"):
         return np.array(items, dtype)

@@ -95,7 +95,9 @@ def _parse(content: bytes, size: int, kind: str, max_bytes: int) -> tuple[dict[s
             raise ValueError(f"its header is damaged at {entry_name[:80]!r}.")
     expected = end + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
     if size < expected:
-        raise ValueError(f"it is only the beginning of one: {size:,} of {expected:,} bytes.")
+        raise ValueError(
+            f"it is no {name} file, but only the beginning of one: {size:,} of {expected:,} bytes."
+        )
     if size > expected:
         raise ValueError(f"{size - expected:,} bytes follow its last array.")
     return read_json(about[kind]), header

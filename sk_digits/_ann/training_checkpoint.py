@@ -31,29 +31,30 @@ from sk_digits._tensor_file import pack, read
 
 KIND = "sk_digits.checkpoint"
 MAX_HEADER_BYTES = 2**26  # of a history of half a million epochs
-TORN_AFTER = 600  # seconds in which a file that is being written grows
+TORN_AFTER = 600  # seconds; a file that is still being written is younger
 
 
 class TrainingCheckpoint(Callback):
-    """Callback that saves a training after each epoch, and goes on where a killed one stopped.
+    """Callback that saves a training after each epoch, and resumes one that was interrupted.
 
-    Give it to a classifier and fit. Fit again after a crash, with the same data and parameters, and
-    the training goes on after the last epoch that was saved: weights, history and predictions are
-    then those of a training that was never interrupted, to the bit, given the same number of
-    threads. A training that had ended gives its result at once.
+    Pass it to a classifier and call `fit`. After a crash, call `fit` again with the same data and
+    parameters: the training continues after the last epoch that was saved. Weights, history and
+    predictions are then bit-identical to those of an uninterrupted training with the same number
+    of threads. A training that had already ended returns its result at once.
 
-    Each training has a file of its own in the folder, three times as large as its weights, named
-    after a hash of all that it depends on: rows, labels, weights, parameters and initial state. So
-    one folder serves a whole search, and a changed parameter starts anew. `random_state` must be
-    an int: else no two trainings are the same. Nothing is deleted; that is left to you.
+    Each training has its own file in the folder, three times as large as its weights (four times
+    with early stopping). The file is named after a hash of everything that the training depends
+    on: rows, labels, weights, parameters and initial state. So one folder serves a whole search,
+    and a changed parameter starts a new training. `random_state` must be an int, since otherwise
+    no two trainings are the same. Files are not deleted; do that yourself.
 
-    It is not for models that are to be kept: :func:`save_model` is. Other callbacks start anew when
-    a training goes on.
+    To keep a model use :func:`save_model` instead. Other callbacks start anew in a resumed
+    training.
 
     Parameters
     ----------
     dirname : str or path-like
-        Folder for the files; made if it is not there.
+        Folder for the files; it is created if it does not exist.
 
     Examples
     --------
@@ -74,25 +75,25 @@ class TrainingCheckpoint(Callback):
         self.dirname = dirname
 
     def on_train_begin(self, net: DigitNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Find the file of this training, and if there is one, go on from it.
+        """Resume the training from its file, if there is one.
 
         Parameters
         ----------
         net : skorch.NeuralNet
-            The net that trains, below a :class:`~sk_digits.DigitANN`.
+            Net of the :class:`~sk_digits.DigitANN` that is fitted.
         X : torch.Tensor of shape (n_rows, n_features)
             Training rows.
         y : torch.Tensor of shape (n_rows,)
             Class indices.
         **kwargs : dict
-            Nothing.
+            Not used.
 
         Raises
         ------
         ValueError
-            If the file is damaged.
+            If the file is damaged or is not of this training. The message names the file.
         OSError
-            If the folder cannot be made or the file not be read.
+            If the folder cannot be created or the file cannot be read.
         """
         folder = Path(self.dirname)
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ class TrainingCheckpoint(Callback):
         self.path_ = folder / f"training-{_fingerprint(net, rows, self.stopper_)}.safetensors"
         for torn in folder.glob(f".{self.path_.name}.*.tmp"):
             with contextlib.suppress(FileNotFoundError):
-                # A process was killed in writing it, unless another one writes it now.
+                # A process was killed while writing it, unless another one is writing it now.
                 if time.time() - torn.stat().st_mtime > TORN_AFTER:
                     torn.unlink()
         if self.path_.exists():
@@ -117,14 +118,15 @@ class TrainingCheckpoint(Callback):
         Parameters
         ----------
         net : skorch.NeuralNet
-            The net that trains, below a :class:`~sk_digits.DigitANN`.
+            Net of the :class:`~sk_digits.DigitANN` that is fitted.
         **kwargs : dict
-            The data sets of the epoch; not used.
+            Not used.
 
         Raises
         ------
         OSError
-            If there is no space for it. The file of the epoch before is then as it was.
+            If the file cannot be written, for example because the disk is full. The file of the
+            previous epoch is then as it was.
         """
         state = net_to_arrays(net)
         arrays, numbers = name_arrays(state), None
@@ -159,11 +161,11 @@ class TrainingCheckpoint(Callback):
                 _check_numbers(numbers, set(self.stopper_.get_state()[0]))
             if arrays:
                 raise ValueError(f"there is an array {min(arrays)!r}")
-        except FileNotFoundError:  # another process had the same training, and has ended
+        except FileNotFoundError:  # a process with the same training has ended, and deleted it
             return
         except (OSError, MemoryError):
             raise
-        # Damage shows as many types of error.
+        # Damage causes many types of errors.
         except Exception as error:
             raise ValueError(
                 f"{os.fspath(self.path_)!r} is damaged ({str(error)[:500]}). Delete it to start "
@@ -183,7 +185,7 @@ def _check_numbers(numbers: Any, names: set[str]) -> None:
 
 
 def _fingerprint(net: DigitNet, rows: list[torch.Tensor], stopper: EarlyStopper | None) -> str:
-    """Give a hash of all that the result of a training depends on."""
+    """Return a hash of everything that the result of a training depends on."""
     arrays = net_to_arrays(net)
     plain = {
         "torch": str(torch.__version__),

@@ -22,7 +22,7 @@ ON_A_SMALL_DISK = [
 
 
 def may_mount(folder):
-    """Tell whether this process may mount a disk of its own."""
+    """Return whether this process may mount a disk of its own."""
     try:
         return not subprocess.run(
             [*ON_A_SMALL_DISK, folder, "true"], capture_output=True
@@ -33,7 +33,7 @@ def may_mount(folder):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Give what became of a save, a command and a training on a full disk."""
+    """Return what became of a save, a command and a training on a full disk."""
     folder = tmp_path_factory.mktemp("disk")
     command, mode = [], "limit"
     if may_mount(folder):

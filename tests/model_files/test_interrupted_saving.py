@@ -29,7 +29,7 @@ while True:
 
 @pytest.fixture(scope="module")
 def models(digits, tmp_path_factory):
-    """Give two saved models of different sizes."""
+    """Return the paths of two saved models of different sizes."""
     folder = tmp_path_factory.mktemp("models")
     for name, width in (("old", 8), ("new", 300)):
         ann = DigitANN((width,), max_epochs=1, random_state=0).fit(*digits)

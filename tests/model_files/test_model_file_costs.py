@@ -86,7 +86,7 @@ def with_layers_and_arrays(honest):
 
 
 def with_widths(honest):
-    """Give the classifier a parameter of a million widths."""
+    """Set a parameter of the classifier to half a million widths."""
     sizes = json.dumps([1] * (N_BYTES // 2), separators=(",", ":"))
     content = with_document(
         honest, lambda d: tree_of(d, 2)["state"].update(hidden_layer_sizes="BOMB")
@@ -173,7 +173,7 @@ BOMBS = {
     "wider texts": (
         "honest",
         with_history(repeated('{"array":["U99999",["a"]]}')),
-        "texts of type U99999",
+        "an array of type U99999 has no text",
     ),
     "an array of wide texts": (
         "honest",

@@ -110,7 +110,11 @@ FITTED = [
     ("classes_", {"array": ["i8", []]}, "has 9 features and 0 classes"),
     ("classes_", {"array": ["i1", [300]]}, "damaged"),
     ("classes_", {"array": ["f4", [1e300]]}, "damaged"),
-    ("classes_", {"array": ["U9999", ["a"] * 999]}, "texts of type U9999 are shorter"),
+    (
+        "classes_",
+        {"array": ["U9999", ["a"] * 999]},
+        "an array of type U9999 has no text that is so long",
+    ),
     ("classes_", {"array": ["O", [{}]]}, "a plain value has 0 entries"),
     ("classes_", {"array": ["M8", [1]]}, "no type of a plain value"),
     ("classes_", {"tensor": "rows"}, "'tensor' is no type of a plain value"),

@@ -50,6 +50,25 @@ def test_values_come_back_as_they_were(value):
 
 
 @pytest.mark.parametrize(
+    ("array", "dtype"),
+    [
+        (np.array(["a", "b"], "U64"), "U64"),
+        (np.array(["a", "b"], "U5000"), "U64"),
+        (np.array(["a", "b" * 100], "U5000"), "U100"),
+        (np.array(["a", "b" * 100]), "U100"),
+        (np.array("b" * 100, "U5000"), "U100"),
+        (np.array([], "U5000"), "U64"),
+        (np.array([], "U1"), "U1"),
+    ],
+)
+def test_a_width_that_no_text_has_is_not_kept(array, dtype):
+    """Else a short text in a file could become a large array."""
+    again = from_plain(to_plain(array))
+    assert again.dtype == dtype
+    assert again.tolist() == array.tolist()
+
+
+@pytest.mark.parametrize(
     "value",
     [b"x", {1}, 1j, object(), np.zeros((2, 2)), np.complex64(1), np.datetime64(1, "s"), range(3)]
     + [np.array([{}]), np.array(["a", 1], dtype=object), np.array([b"a"])],

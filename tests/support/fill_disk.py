@@ -1,9 +1,9 @@
-"""Fill the disk during a save, a training and a command, and print as JSON what became of them.
+"""Fill a disk under a save, a training and a command; print what became of them as JSON.
 
 python tests/support/fill_disk.py FOLDER disk|limit
 
-With "disk" the disk of the folder is filled, so it should be a small one; with "limit" this process
-may write only a few bytes to any file.
+With "disk" the folder's disk is filled up, so it should be a small one; with "limit" the system
+lets this process write no more than a few bytes into any file.
 """
 
 import json
@@ -24,7 +24,7 @@ _, hard_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
 
 
 def fill():
-    """Use up all space."""
+    """Fill the disk, or limit the length of files."""
     if mode == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard_limit))
         return
@@ -37,28 +37,28 @@ def fill():
 
 
 def free():
-    """Free the space."""
+    """Undo `fill`."""
     if mode == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
     ballast.unlink(missing_ok=True)
 
 
 class FillAfterTwoEpochs(Callback):
-    """Uses up the space during a training."""
+    """Fills the disk while a training runs."""
 
     def on_epoch_end(self, net, **kwargs):
-        """Use up the space after the second epoch was saved."""
+        """Fill the disk after the second epoch was saved."""
         if net.epochs_done == 2:
             fill()
 
 
 def files():
-    """Return the names of the files in the folder."""
+    """Return the paths of all files in the folder."""
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
-def error_of(function, *arguments):
-    """Return the OSError of the call, or None."""
+def told(function, *arguments):
+    """Return the number and the message of the OSError that a call ends in."""
     try:
         function(*arguments)
     except OSError as error:
@@ -75,7 +75,7 @@ save_model(ann, path)
 expected = ann.predict_proba(X)
 before = files()
 fill()
-report = {"save_model": error_of(save_model, DigitANN(**params).fit(X, 9 - y), path)}
+report = {"save_model": told(save_model, DigitANN(**params).fit(X, 9 - y), path)}
 options = ["train", "--data", "digits", "--epochs", "1", "--hidden", "8", "--quiet"]
 result = CliRunner().invoke(app, [*options, "--out", str(path)])
 report["train"] = {"exit_code": result.exit_code, "message": result.stderr}
@@ -85,7 +85,7 @@ report["files_are_as_they_were"] = files() == before
 
 checkpoint = TrainingCheckpoint(folder / "checkpoint")
 interrupted = DigitANN(**params, callbacks=[checkpoint, FillAfterTwoEpochs()])
-report["checkpoint"] = error_of(interrupted.fit, X, y)
+report["checkpoint"] = told(interrupted.fit, X, y)
 report["is_unfitted"] = not hasattr(interrupted, "net_")
 free()
 report["checkpoint_files"] = [name for name in files() if name not in before]
