@@ -27,7 +27,7 @@ PARAMS = {"hidden_layer_sizes": (128,), "max_epochs": 12, "dropout": 0.2, "rando
 
 
 def train(folder: Path | None) -> str:
-    """Train, with a checkpoint if there is a folder; give a hash of weights and losses."""
+    """Train, with a checkpoint if there is a folder; return a hash of weights and losses."""
     callbacks = None if folder is None else [TrainingCheckpoint(folder)]
     ann = DigitANN(**PARAMS, callbacks=callbacks).fit(X, y)
     digest = hashlib.sha256(repr(ann.loss_curve_).encode())
@@ -37,7 +37,7 @@ def train(folder: Path | None) -> str:
 
 
 def epochs_in(folder: Path) -> int | None:
-    """Count the epochs in the file; None if it cannot be read whole."""
+    """Return the number of epochs in the file; None if it cannot be read whole."""
     files = list(folder.glob("training-*.safetensors"))
     if not files:
         return 0
