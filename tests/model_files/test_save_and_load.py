@@ -31,6 +31,7 @@ from sk_digits import (
     ModelFileError,
     PixelScaler,
     RandomWarp,
+    _tensor_file,
     load_model,
     make_digit_pipeline,
     read_metadata,
@@ -425,6 +426,22 @@ def test_too_large_a_model_is_refused(digits, path, monkeypatch):
     with pytest.raises(ValueError, match=r"it is [\d,]+ bytes; a file has 1,000 at most"):
         save_model(DigitANN(**TINY).fit(*digits), path)
     assert not path.exists()
+
+
+def test_too_many_arrays_are_refused(digits, path, monkeypatch):
+    """A net of thousands of layers fits into no model file."""
+    monkeypatch.setattr(_tensor_file, "MAX_ARRAYS", 4)
+    with pytest.raises(ValueError, match="it has 5 arrays; 4 are allowed"):
+        save_model(DigitANN(**TINY).fit(*digits), path)
+    assert not path.exists()
+
+
+def test_metadata_of_any_length_are_refused_soon(digits, path):
+    """The header is not read beyond its limit."""
+    path.write_bytes((2**21).to_bytes(8, "little") + b"{" * 2**21)
+    for read in (load_model, read_metadata):
+        with pytest.raises(ModelFileError, match="its header is 2,097,152 bytes long; at most 1,0"):
+            read(path)
 
 
 def test_a_changed_byte_is_found(digits, path):

@@ -27,7 +27,7 @@ PARAMS = {"hidden_layer_sizes": (128,), "max_epochs": 12, "dropout": 0.2, "rando
 
 
 def train(folder: Path | None) -> str:
-    """Train, with a checkpoint if there is a folder, and return what a result is known by."""
+    """Train, with a checkpoint if there is a folder; return a hash of weights, and the losses."""
     callbacks = None if folder is None else [TrainingCheckpoint(folder)]
     ann = DigitANN(**PARAMS, callbacks=callbacks).fit(X, y)
     return f"{sha256_of(ann)} {ann.loss_curve_}"
