@@ -187,11 +187,6 @@ ARRAYS = [
     ("model['ann'].weights/0.weight", np.float64, "by its architecture it has shape"),
     (
         "model['ann'].weights/0.weight",
-        np.complex64,
-        "shape .* and type complex64; by its architecture",
-    ),
-    (
-        "model['ann'].weights/0.weight",
         lambda a: a > 0,
         "shape .* and type bool; by its architecture",
     ),
