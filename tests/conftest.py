@@ -1,6 +1,7 @@
 """What all tests share: the settings of their libraries, small data, and the folder of MNIST."""
 
 import os
+import signal
 
 # scikit-learn's check of the array API needs it, and scipy reads it when it is imported.
 os.environ["SCIPY_ARRAY_API"] = "1"
@@ -25,10 +26,18 @@ collect_ignore = ["support"]
 
 @pytest.hookimpl(tryfirst=True)  # before the marks select the tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that read MNIST as slow."""
+    """Mark the tests that read MNIST, and the pages, which train as readers would, as slow."""
     for item in items:
-        if "mnist_home" in getattr(item, "fixturenames", ()):
+        if "mnist_home" in getattr(item, "fixturenames", ()) or item.path.suffix == ".md":
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def keyboard():
+    """Install Python's own handler of Ctrl-C, which a process in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ def test_two_workers_on_two_cores_take_one_thread_each():
     assert _in_workers(call) == [[1, 1], None, [1, 1]]
 
 
+@pytest.mark.slow
 def test_threads_keep_to_an_exported_setting():
     """OMP_NUM_THREADS holds for joblib's threads."""
     assert _in_workers("search_threads('threading')", OMP_NUM_THREADS="1") == [1, 1]

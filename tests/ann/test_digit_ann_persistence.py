@@ -127,6 +127,7 @@ def test_a_pickle_holds_no_torch_object(digits):
     assert modules <= {"numpy", "sk_digits", "copy_reg", "__builtin__", "_codecs"}
 
 
+@pytest.mark.slow
 def test_a_pickle_opens_in_another_process(digits, tmp_path):
     """A fresh interpreter that has not imported the package predicts the same."""
     X, y = digits[0][:200], digits[1][:200]

@@ -220,6 +220,7 @@ def test_a_callback_that_asks_to_stop_ends_the_fit(digits, early_stopping):
     assert _same_predictions(ann, DigitANN(**params | {"max_epochs": 2}).fit(X, y), X)
 
 
+@pytest.mark.slow
 def test_a_callback_stops_the_fits_of_a_search_in_its_workers(digits):
     """A callback of a search reaches the network in each pipeline and the refitted one."""
     assert isinstance(StopAfterTwo(), AutoPropagatedCallback)

@@ -335,6 +335,7 @@ def test_a_search_without_a_trained_candidate_is_an_error(tmp_path):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 @some_fits_fail
 def test_a_network_that_does_not_fit_into_memory_is_a_failed_candidate(tmp_path, monkeypatch):
     """The others are compared; --resume repeats the fits that failed, and only those."""

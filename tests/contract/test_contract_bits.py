@@ -60,6 +60,7 @@ def test_a_training_resumed_in_another_process_gives_the_same_bits(printed):
     assert printed[2] == printed[0]["sha256"]["float32"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_one_and_two_jobs_give_the_same_bits(digits, precision):
     """Cross-validation in two processes gives the SHA-256 of one, with as many threads in each."""

@@ -272,6 +272,7 @@ assert torch.get_num_threads() >= 2
 """
 
 
+@pytest.mark.slow
 def test_a_fork_of_a_process_with_several_threads_predicts_and_trains():
     """torch's threads do not come with a fork; the child has one, and does not wait for them."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -79,6 +79,7 @@ def test_imports_are_light(module):
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_fit_does_not_import_the_compiler(tmp_path):
     """Fitting, saving and loading do not import torch's compiler, which takes a second."""
     code = (

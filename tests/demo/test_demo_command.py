@@ -17,6 +17,7 @@ from sk_digits._demo.answers import labels_of
 from sk_digits.datasets import load_digits_28
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_one_line(address, model_file):
     """A port that another program has is told with the way out, and exit code 2."""
     port = str(urlsplit(address).port)
@@ -43,6 +44,7 @@ def served(monkeypatch, tmp_path):
     return models
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_offers_to_train(served, tmp_path):
     """Yes trains a model visibly, saves it to the file that it names, and shows the page."""
     result = CliRunner().invoke(app, ["demo", "--data", "digits"], input="y\n")
@@ -73,6 +75,7 @@ def test_no_answer_stops_it(served):
     assert served == []
 
 
+@pytest.mark.slow
 def test_models_of_other_images_are_refused(digits, tmp_path):
     """A model of 8x8 images is no model for the page, and an unfitted one neither."""
     X, y = digits
@@ -85,6 +88,7 @@ def test_models_of_other_images_are_refused(digits, tmp_path):
         labels_of(make_digit_pipeline())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"), [(None, "No such file or directory"), (b"no model", "no model file")]
 )
@@ -99,6 +103,8 @@ def test_what_is_no_model_file_is_told(tmp_path, content, message):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("keyboard")
 def test_ctrl_c_ends_it(model_file, monkeypatch):
     """The page is served until Ctrl-C, which is exit code 130 and one line."""
     answers = []

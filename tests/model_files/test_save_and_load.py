@@ -277,6 +277,7 @@ def test_metadata_tell_of_the_model(digits, path):
     assert "tree" not in about
 
 
+@pytest.mark.slow
 def test_metadata_are_read_without_the_model(digits, path):
     """No torch and no scikit-learn for a look at a file; skops for nothing."""
     save_model(DigitANN(**TINY).fit(*digits), path)
