@@ -11,5 +11,8 @@ from ._model_files.save_and_load import load_model as load_model
 from ._model_files.save_and_load import save_model as save_model
 from ._network.random_warp import RandomWarp as RandomWarp
 from ._pipeline import make_digit_pipeline as make_digit_pipeline
+from ._reader.page_reading import PageReading as PageReading
+from ._reader.page_reading import read_page as read_page
+from ._reader.pretrained import load_reader as load_reader
 
 __version__: str

@@ -151,6 +151,8 @@ def _take(named: dict[str, NDArray[Any]], name: str, like: torch.Tensor) -> NDAr
         raise ValueError(f"there is no array {name!r}")
     array = named.pop(name)
     shape, dtype = tuple(like.shape), str(like.dtype).removeprefix("torch.")
+    if array.dtype == np.float16 and dtype == "float32":  # as model files keep what fits into it
+        array = array.astype(np.float32)
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(
             f"{name} has shape {array.shape} and type {array.dtype}; by its architecture it has "

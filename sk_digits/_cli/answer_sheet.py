@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from sk_digits._reader.reading import NOT_SURE, as_rgb
+from sk_digits._reader.page_reading import as_rgb
 
 if TYPE_CHECKING:
-    from sk_digits._reader.reading import FoundDigits, Reading
+    from sk_digits import PageReading
 
 CERTAIN, UNCERTAIN = "#0072B2", "#D55E00"
 PAGE, TILE, MARGIN, LETTER = 1200, 220, 12, 24  # pixels
 
 
-def draw_answers(pictures: list[FoundDigits], readings: list[Reading]) -> Image.Image:
-    """Return one picture of all images with their answers, in a grid of equal cells."""
-    answers = iter(readings)
-    panels = [
-        _draw(as_rgb(picture.pixels), list(itertools.islice(answers, len(picture.places))))
-        for picture in pictures
-    ]
+def draw_answers(panels: list[Image.Image]) -> Image.Image:
+    """Return one picture of all panels, in a grid of equal cells."""
     width = MARGIN + max(panel.width for panel in panels)
     height = MARGIN + max(panel.height for panel in panels)
     n_columns = max(1, min(len(panels), PAGE // width))
@@ -35,22 +29,21 @@ def draw_answers(pictures: list[FoundDigits], readings: list[Reading]) -> Image.
     return sheet
 
 
-def _draw(image: Image.Image, readings: list[Reading]) -> Image.Image:
-    """Return a page with a box and the answer at each digit, or a digit with its answer below."""
-    size = TILE if readings[0].box is None else PAGE
-    panel = ImageOps.contain(image, (size, size))
+def draw_panel(page: PageReading, many: bool) -> Image.Image:
+    """Return a page with a box and the label at each digit, or a digit with its label below."""
+    image = as_rgb(page.pixels)
+    panel = ImageOps.contain(image, (PAGE, PAGE) if many else (TILE, TILE))
     scale = panel.width / image.width
-    if readings[0].box is None:
+    if not many:
         panel = ImageOps.expand(panel, (0, 0, 0, 2 * LETTER), "white")
     draw, font = ImageDraw.Draw(panel), ImageFont.load_default(LETTER)
-    for reading in readings:
-        best = reading.guesses[0]
-        color = CERTAIN if best.probability >= NOT_SURE else UNCERTAIN
-        if reading.box is None:
-            text, corner = f"{best.label}  {100 * best.probability:.0f} %", (0, panel.height)
-        else:
-            top, left, bottom, right = (round(edge * scale) for edge in reading.box)
+    for digit in (digit for line in page.lines for digit in line):
+        color = CERTAIN if digit.is_sure else UNCERTAIN
+        if many:
+            top, left, bottom, right = (round(edge * scale) for edge in digit.box)
             draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=color, width=2)
-            text, corner = str(best.label), (left, max(top - 4, LETTER))
+            text, corner = str(digit.label), (left, max(top - 4, LETTER))
+        else:
+            text, corner = f"{digit.label}  {100 * digit.probability:.0f} %", (0, panel.height)
         draw.text(corner, text, color, font, anchor="lb", stroke_width=2, stroke_fill="white")
     return panel

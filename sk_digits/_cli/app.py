@@ -33,7 +33,11 @@ class Commands(TyperGroup):
     """Commands whose errors and warnings are one line each, unless ``--debug`` is given."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Accept ``--debug`` after the name of the command, too."""
+        """Accept ``--debug`` after the name of the command, too, and no model as an argument."""
+        if len(args) > 1 and args[1].endswith(".safetensors"):  # as in older releases
+            raise typer.BadParameter(
+                f"{args[1]} is a model. Give it as: sk-digits {args[0]} --model {args[1]}"
+            )
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
         return super().parse_args(ctx, args)

@@ -11,7 +11,7 @@ import typer
 
 from sk_digits._cli.app import app
 from sk_digits._cli.data import load_split
-from sk_digits._cli.options import AsJson, Data, Model
+from sk_digits._cli.options import AsJson, Data, Model, open_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def evaluate(
-    model: Model,
+    model: Model = None,
     data: Data = "auto",
     plot: Annotated[
         Path | None,
@@ -27,10 +27,10 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a saved model on unseen images."""
-    from sk_digits import load_model
+    """Score a model on unseen images."""
+    from sk_digits._reader.pretrained import split_reader
 
-    pipeline = load_model(model)
+    pipeline = split_reader(open_reader(model))[1]
     split = load_split(data)
 
     from sk_digits._cli.report import describe, measure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sk_digits._cli.app import app
-from sk_digits._cli.options import Model, check_writable
+from sk_digits._cli.options import Model, check_writable, open_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,23 +19,24 @@ N_ROWS = 1000
 
 @app.command()
 def export(
-    model: Model,
     onnx: Annotated[Path, typer.Option(metavar="FILE", help="ONNX file to save: FILE.onnx.")],
+    model: Model = None,
     dtype: Annotated[
         str,
         typer.Option(metavar="float32|float64|uint8", help="Type of the input rows."),
     ] = "float32",
 ) -> None:
-    """Export a saved model to ONNX, and check that it predicts the same.
+    """Export a model to ONNX, and check that it predicts the same.
 
-    The check compares labels and probabilities on generated rows before the file is saved.
+    The exported model takes rows of pixels; what finds the digit in a picture is left out. The
+    check compares labels and probabilities on generated rows before the file is saved.
     """
     check_writable(onnx)
-    from sk_digits import load_model
     from sk_digits._atomic_write import write_atomically
+    from sk_digits._reader.pretrained import split_reader
     from sk_digits.onnx import to_onnx
 
-    classifier = load_model(model)
+    classifier = split_reader(open_reader(model))[1]
     content = to_onnx(classifier, dtype=dtype).SerializeToString()
     rows = _generate_rows(classifier, dtype)
     difference = _compare(classifier, content, rows)

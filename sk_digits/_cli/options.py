@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sk_digits import _atomic_write
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Model file, as train --out saves it.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Model file, as train --out saves it, instead of the reader that is included.",
+        show_default=False,
+    ),
+]
+Ink = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|dark|light",
+        help="Whether the writing is darker or lighter than its ground.",
+    ),
 ]
 Data = Annotated[
     str,
@@ -43,3 +55,10 @@ def check_writable(path: Path) -> None:
         reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
         raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")
     _atomic_write.check_writable(path)
+
+
+def open_reader(model: Path | None) -> Any:
+    """Return the classifier in a file, or the reader that comes with the package."""
+    from sk_digits import load_model, load_reader
+
+    return load_reader() if model is None else load_model(model)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import csv
 import glob
 import io
-import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sk_digits._cli.app import FAILED, app, in_words, say
-from sk_digits._cli.options import AsJson, Model, Quiet
+from sk_digits._cli.options import Ink, Model, Quiet, check_writable
 
 if TYPE_CHECKING:
-    from sk_digits._reader.reading import FoundDigits, Reading
+    from sk_digits import PageReading
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+BOX = ("top", "left", "bottom", "right")
 
 
 def find_files(images: list[str]) -> Iterator[str]:
@@ -38,112 +38,119 @@ def find_files(images: list[str]) -> Iterator[str]:
         yield from found
 
 
-def _as_text(readings: list[Reading]) -> str:
-    """Return one line of text for each image, or for each line of a page."""
-    lines = []
-    for file, of_file in itertools.groupby(readings, key=lambda reading: reading.file):
-        own = list(of_file)
-        if own[0].line is None:
-            guesses = [f"{g.label} {g.probability:.4f}" for g in own[0].guesses]
-            lines.append(f"{file}: " + "  ".join(guesses))
-            continue
-        lines.append(f"{file}:")
-        for _, of_line in itertools.groupby(own, key=lambda reading: reading.line):
-            best = [reading.guesses[0] for reading in of_line]
-            lowest = min(guess.probability for guess in best)
-            text = "".join(str(guess.label) for guess in best)
-            lines.append(f"  {text}  (lowest probability: {lowest:.4f})")
-    return "\n".join(lines)
-
-
-def _as_json(readings: list[Reading]) -> str:
-    """Return a JSON list with one object for each digit."""
-    digits = [
-        {
-            "file": reading.file,
-            "line": reading.line,
-            "box": reading.box,
-            **reading.guesses[0]._asdict(),
-            "top": [guess._asdict() for guess in reading.guesses],
-        }
-        for reading in readings
+def _as_text(file: str, page: PageReading, many: bool, top: int) -> str:
+    """Return a line of text for an image, and one more for each line of a page."""
+    if not many:
+        guesses = (f"{label} {p:.4f}" for label, p in page.lines[0][0].guesses(top))
+        return f"{file}: " + "  ".join(guesses)
+    lines = [
+        f"  {' '.join(numbers)}  (lowest probability: {min(d.probability for d in line):.4f})"
+        for line, numbers in zip(page.lines, page.numbers, strict=True)
     ]
-    return json.dumps(digits, indent=1)
+    return "\n".join([f"{file}:", *lines])
 
 
-def _as_csv(readings: list[Reading]) -> str:
-    """Return a CSV table with one row for each digit and its guesses side by side."""
-    n_guesses = max((len(reading.guesses) for reading in readings), default=1)
-    guesses = [(f"label_{i}", f"probability_{i}") for i in range(1, n_guesses + 1)]
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    head = ["file", "line", "top", "left", "bottom", "right"]
-    writer.writerow([*head, *(name for pair in guesses for name in pair)])
-    for reading in readings:
-        box = reading.box or [None] * 4
-        pairs = [cell for guess in reading.guesses for cell in guess]
-        writer.writerow([reading.file, reading.line, *box, *pairs])
-    return table.getvalue().rstrip("\n")
+def _as_json(file: str, page: PageReading, many: bool, top: int) -> str:
+    """Return a JSON object on one line for an image."""
+    about = page.to_dict(top=top)
+    if not many:
+        about = about["lines"][0]["digits"][0]
+        del about["box"]  # the whole picture
+    return json.dumps({"file": file, **about})
+
+
+def _as_csv(file: str, page: PageReading, many: bool, top: int) -> str:
+    """Return a row of CSV for each digit of an image, with its guesses side by side."""
+    return "\n".join(
+        _csv_row(
+            [file, *([number, *digit.box] if many else [None] * 5), None],
+            *(value for guess in digit.guesses(top) for value in guess),
+        )
+        for number, line in enumerate(page.lines)
+        for digit in line
+    )
+
+
+def _csv_row(head: list[Any], *rest: Any) -> str:
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow([*head, *rest])
+    return row.getvalue()
 
 
 @app.command()
 def predict(
-    model: Model,
     images: Annotated[
         list[str],
         typer.Argument(
             metavar="IMAGE", help="Image files, folders or patterns; - is an image from stdin."
         ),
     ],
+    model: Model = None,
     many: Annotated[
         bool, typer.Option("--many", help="Read all digits of a page, line by line.")
     ] = False,
+    ink: Ink = "auto",
     top: Annotated[int, typer.Option(min=1, help="Answers per digit, most probable first.")] = 1,
-    as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line, for each image.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a row for each digit.")] = False,
     show: Annotated[
         Path | None, typer.Option(help="Picture to save: the images with boxes and answers.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Read the digits in images. Images that cannot be read are reported and skipped."""
+    """Read the digits in images, each as soon as it is read.
+
+    Images that cannot be read are reported and skipped.
+    """
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other. Give one of them.")
+    if show is not None:
+        check_writable(show)
     files = list(dict.fromkeys(find_files(images)))  # a file named twice is read once
 
     from rich.console import Console
     from rich.progress import track
 
-    from sk_digits import load_model
+    from sk_digits._cli.answer_sheet import draw_answers, draw_panel
+    from sk_digits._cli.options import open_reader
     from sk_digits._images.image_files import read_image
-    from sk_digits._reader.reading import find_digits, read_digits
+    from sk_digits._reader.page_reading import read_digit, read_page
 
-    classifier = load_model(model)
+    reader = open_reader(model)
     console = Console(stderr=True)
-    hidden = quiet or not console.is_terminal or len(files) < 4
-    readings: list[Reading] = []
-    pictures: list[FoundDigits] = []
-    n_failed = 0
+    hidden = quiet or not console.is_terminal or sys.stdout.isatty() or len(files) < 4
+    write = _as_json if as_json else _as_csv if as_csv else _as_text
+    if as_csv:
+        guesses = (f"{name}_{i}" for i in range(1, top + 1) for name in ("label", "probability"))
+        typer.echo(_csv_row(["file", "line", *BOX, "error"], *guesses))
+    panels, n_failed = [], 0
     for file in track(files, "reading", console=console, disable=hidden, transient=True):
         try:
             pixels = read_image(sys.stdin.buffer if file == "-" else file)
-            picture = find_digits(pixels, file=file, many=many)
+            page = (read_page if many else read_digit)(pixels, reader, ink=ink)
+            if not page.lines:
+                raise ValueError(
+                    "no digits found that stand out from their ground"
+                    if many
+                    else "no digit found, or several; --many reads all digits of a page"
+                )
+            typer.echo(write(file, page, many, top))
         except (OSError, ValueError) as error:
-            text = in_words(error)
-            say(text if file in text else f"{file}: {text}")
             n_failed += 1
+            text = in_words(error)
+            if as_json:
+                typer.echo(json.dumps({"file": file, "error": text}))
+            elif as_csv:
+                typer.echo(_csv_row([file, *[None] * 5, text]))
+            else:
+                say(text if file in text else f"{file}: {text}")
             continue
-        readings += read_digits(picture, classifier, top)
         if show is not None:
-            pictures.append(picture)
-
-    write: Callable[[list[Reading]], str] = _as_json if as_json else _as_csv if as_csv else _as_text
-    if readings or as_json or as_csv:
-        typer.echo(write(readings))
-    if show is not None and pictures:
-        from sk_digits._cli.answer_sheet import draw_answers
-
-        draw_answers(pictures, readings).save(show)
+            panels.append(draw_panel(page, many))
+    if show is not None and panels:
+        draw_answers(panels).save(show)
         say(f"saved {show}")
     if n_failed:
         say(f"{n_failed} of {len(files)} images could not be read")

@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sk_digits._images.image_files import read_image
-from sk_digits._reader.reading import NOT_SURE, BlankPicture, as_rgb, find_digits, read_digits
+from sk_digits._reader.page_reading import as_rgb, read_digit, read_page
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,22 +43,21 @@ def answer(content: bytes, model: Any, *, many: bool) -> dict[str, Any]:
     know all formats, nor turn them all upright. A blank picture has no digits.
     """
     try:
-        pixels, digits = read_image(io.BytesIO(content)), []
-        with suppress(BlankPicture):
-            found = find_digits(pixels, many=many)
-            for reading, row in zip(read_digits(found, model), found.rows, strict=True):
-                label, probability = reading.guesses[0]
-                digits.append(
-                    {
-                        "label": str(label),
-                        "probability": probability,
-                        "sure": probability >= NOT_SURE,
-                        "probabilities": {str(g.label): g.probability for g in reading.guesses},
-                        "line": reading.line,
-                        "box": reading.box,
-                        "seen": base64.b64encode(np.asarray(row, np.uint8).tobytes()).decode(),
-                    }
-                )
+        pixels = read_image(io.BytesIO(content))
+        page = (read_page if many else read_digit)(pixels, model)
+        digits = [
+            {
+                "label": str(digit.label),
+                "probability": digit.probability,
+                "sure": digit.is_sure,
+                "probabilities": {str(label): p for label, p in digit.guesses(None)},
+                "line": number if many else None,
+                "box": digit.box if many else None,
+                "seen": base64.b64encode(digit.image.tobytes()).decode(),
+            }
+            for number, line in enumerate(page.lines)
+            for digit in line
+        ]
         return {"digits": digits, "size": pixels.shape[:2], "preview": _preview(pixels)}
     except ValueError as error:
         return {"error": _as_sentence(error)}

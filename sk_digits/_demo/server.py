@@ -45,7 +45,7 @@ HEADERS = {
 _logger = logging.getLogger(__name__)
 
 
-def serve(model: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(model: Path | None, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve the page until Ctrl-C.
 
     The one tab takes a single digit and answers while it is drawn; the other takes a page of
@@ -60,11 +60,11 @@ def serve(model: Path, *, host: str, port: int, ready: Callable[[str], None]) ->
         server.serve_forever()
 
 
-def _load(path: Path) -> Any:
-    """Return the model in a file. It is called in the process that reads pictures."""
-    from sk_digits import load_model
+def _load(path: Path | None) -> Any:
+    """Return the reader to use. It is called in the process that reads pictures."""
+    from sk_digits import load_model, load_reader
 
-    return load_model(path)
+    return load_reader() if path is None else load_model(path)
 
 
 class _Server(ThreadingTCPServer):

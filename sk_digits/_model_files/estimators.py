@@ -126,7 +126,7 @@ def write_model(
         net = state.pop("net_")
         if not keep_optimizer:
             net["optimizer"] = {}
-        arrays |= {f"{where}.{name}": array for name, array in name_arrays(net).items()}
+        arrays |= {f"{where}.{name}": _halve(array) for name, array in name_arrays(net).items()}
         written["net_"] = {name: net[name] for name in ("architecture", "training_params")}
         written["net_"]["history"] = to_plain(net["history"])
     for name, value in state.items():
@@ -141,6 +141,15 @@ def write_model(
         else:
             written[name] = write_value(value)
     return {"type": type_name(model), "state": written}
+
+
+def _halve(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a matrix of float32 as float16 if that holds all its values exactly."""
+    if array.dtype != np.float32 or array.ndim != 2:
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    return half if np.array_equal(half, array) else array
 
 
 class Built(NamedTuple):

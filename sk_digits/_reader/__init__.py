@@ -1,1 +1,5 @@
-"""A fitted classifier reads the digits in an image: `reading` finds them, then classifies them."""
+"""A trained reader of pictures: `load_reader` and `read_page`.
+
+Read `pretrained` first, the reader whose weights come with the package; then `page_reading`, what
+it makes of a page.
+"""

@@ -56,11 +56,14 @@ def test_a_file_that_is_no_model_is_an_error_in_one_line(content, tmp_path):
     """The exit code is 2; --debug, before or after the command, raises the error itself."""
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    result = runner.invoke(app, ["evaluate", str(path)])
+    result = runner.invoke(app, ["evaluate", "--model", str(path)])
     assert result.exit_code == 2
     assert str(path) in result.stderr
     assert result.stderr.count("\n") == 1
-    for arguments in (["evaluate", str(path), "--debug"], ["--debug", "evaluate", str(path)]):
+    for arguments in (
+        ["evaluate", "--model", str(path), "--debug"],
+        ["--debug", "evaluate", "--model", str(path)],
+    ):
         with pytest.raises(ValueError, match="no model"):
             runner.invoke(app, arguments, catch_exceptions=False)
 
@@ -77,10 +80,12 @@ def test_wrong_arguments_are_a_usage_error():
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
-        (["predict", "MODEL", "no/*.png"], "no/*.png: no images found"),
-        (["predict", "MODEL", "EMPTY"], ": no images found"),
-        (["predict", "none.safetensors", "a.png"], "none.safetensors: No such file"),
-        (["predict", "MODEL", "a.png", "--json", "--csv"], "exclude each other"),
+        (["predict", "--model", "MODEL", "no/*.png"], "no/*.png: no images found"),
+        (["predict", "EMPTY"], ": no images found"),
+        (["predict", "a.png", "--model", "none.safetensors"], "none.safetensors: No such file"),
+        (["predict", "MODEL", "a.png"], "is a model. Give it as: sk-digits predict --model"),
+        (["evaluate", "MODEL"], "Give it as: sk-digits evaluate --model"),
+        (["predict", "a.png", "--json", "--csv"], "exclude each other"),
         (["train", "--out", "no/such/folder/m.safetensors"], "there is no no/such/folder"),
     ],
 )

@@ -14,7 +14,7 @@ runner = CliRunner()
 
 def test_evaluate_finds_the_accuracy_that_training_reported(model):
     """Text and JSON have the figure that is in the model's metadata."""
-    command = ["evaluate", str(model), "--data", "digits"]
+    command = ["evaluate", "--model", str(model), "--data", "digits"]
     accuracy = read_metadata(model)["metadata"]["test_accuracy"]
     text = runner.invoke(app, command)
     assert text.exit_code == 0
@@ -28,7 +28,9 @@ def test_evaluate_finds_the_accuracy_that_training_reported(model):
 def test_evaluate_draws_confusion_matrix_and_errors(model, tmp_path):
     """--plot saves one picture of both."""
     path = tmp_path / "report.png"
-    result = runner.invoke(app, ["evaluate", str(model), "--data", "digits", "--plot", str(path)])
+    result = runner.invoke(
+        app, ["evaluate", "--model", str(model), "--data", "digits", "--plot", str(path)]
+    )
     assert result.exit_code == 0
     with Image.open(path) as picture:
         assert picture.height > picture.width > 600

@@ -48,9 +48,9 @@ def test_predict_reads_photos(model, photos):
     """Each image of dark ink on light paper has an answer, in the given order."""
     folder, labels = photos
     files = [str(folder / f"{i}.png") for i in range(20)]
-    result = runner.invoke(app, ["predict", str(model), *files, "--json", "--top", "3"])
+    result = runner.invoke(app, ["predict", "--model", str(model), *files, "--json", "--top", "3"])
     assert result.exit_code == 0, result.stderr
-    digits = json.loads(result.stdout)
+    digits = [json.loads(line) for line in result.stdout.splitlines()]
     assert [digit["file"] for digit in digits] == files
     assert sum(digit["label"] == y for digit, y in zip(digits, labels, strict=True)) >= 18
     for digit in digits:
@@ -65,7 +65,7 @@ def test_a_folder_a_pattern_and_its_files_are_the_same(model, photos):
     folder, _ = photos
     files = sorted(map(str, folder.iterdir()))
     answers = [
-        runner.invoke(app, ["predict", str(model), *images]).stdout
+        runner.invoke(app, ["predict", "--model", str(model), *images]).stdout
         for images in (files, [str(folder)], [str(folder / "*.png")], [str(folder), files[0]])
     ]
     assert answers[0].count("\n") == 20
@@ -80,10 +80,10 @@ def test_labels_may_be_words(photos, tmp_path):
     pipeline = make_digit_pipeline(hidden_layer_sizes=(64,), max_epochs=12, random_state=0)
     save_model(pipeline.fit(X, words[y]), tmp_path / "words.safetensors")
     result = runner.invoke(
-        app, ["predict", str(tmp_path / "words.safetensors"), str(folder), "--json"]
+        app, ["predict", "--model", str(tmp_path / "words.safetensors"), str(folder), "--json"]
     )
     assert result.exit_code == 0, result.stderr
-    digits = json.loads(result.stdout)
+    digits = [json.loads(line) for line in result.stdout.splitlines()]
     read = {digit["file"]: digit["label"] for digit in digits}
     right = [read[str(folder / f"{i}.png")] == words[label] for i, label in enumerate(labels)]
     assert sum(right) >= 18
@@ -93,15 +93,19 @@ def test_an_image_from_standard_input(model, photos):
     """``-`` reads an image's bytes."""
     folder, _ = photos
     file = folder / "0.png"
-    named = runner.invoke(app, ["predict", str(model), str(file)]).stdout
-    piped = runner.invoke(app, ["predict", str(model), "-"], input=file.read_bytes()).stdout
+    named = runner.invoke(app, ["predict", "--model", str(model), str(file)]).stdout
+    piped = runner.invoke(
+        app, ["predict", "--model", str(model), "-"], input=file.read_bytes()
+    ).stdout
     assert piped.split(":")[-1] == named.split(":")[-1]
 
 
 def test_csv_has_one_row_per_digit(model, photos):
     """CSV has a header and the guesses side by side."""
     folder, _ = photos
-    result = runner.invoke(app, ["predict", str(model), str(folder), "--csv", "--top", "2"])
+    result = runner.invoke(
+        app, ["predict", "--model", str(model), str(folder), "--csv", "--top", "2"]
+    )
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert len(rows) == 20
     assert [*rows[0]][-4:] == ["label_1", "probability_1", "label_2", "probability_2"]
@@ -111,17 +115,18 @@ def test_csv_has_one_row_per_digit(model, photos):
 def test_many_reads_a_page_line_by_line(model, tmp_path):
     """A page of two lines is read in reading order, and each digit has a box."""
     texts = _page([5, 4], tmp_path / "page.png")
-    command = ["predict", str(model), str(tmp_path / "page.png"), "--many"]
+    command = ["predict", "--model", str(model), str(tmp_path / "page.png"), "--many"]
     result = runner.invoke(app, command)
     assert result.exit_code == 0, result.stderr
     read = [line.split()[0] for line in result.stdout.splitlines()[1:]]
     assert [len(line) for line in read] == [5, 4]
     pairs = list(zip("".join(read), "".join(texts), strict=True))
     assert sum(a == b for a, b in pairs) >= 7
-    digits = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
-    assert [digit["line"] for digit in digits] == [0] * 5 + [1] * 4
-    lefts = [digit["box"][1] for digit in digits]
-    assert lefts[:5] == sorted(lefts[:5])
+    page = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
+    assert page["text"].split() == read
+    lefts = [[digit["box"][1] for digit in line["digits"]] for line in page["lines"]]
+    assert lefts == [sorted(line) for line in lefts]
+    assert [len(line) for line in lefts] == [5, 4]
 
 
 @pytest.mark.parametrize("many", [True, False])
@@ -133,7 +138,7 @@ def test_show_draws_the_answers(model, photos, tmp_path, many):
         _page([3, 2], tmp_path / "page.png")
         images = [str(tmp_path / "page.png"), "--many"]
     path = tmp_path / "answers.png"
-    result = runner.invoke(app, ["predict", str(model), *images, "--show", str(path)])
+    result = runner.invoke(app, ["predict", "--model", str(model), *images, "--show", str(path)])
     assert result.exit_code == 0, result.stderr
     with Image.open(path) as picture:
         colours = {colour for _, colour in picture.getcolors(1 << 20)}
@@ -147,7 +152,7 @@ def test_unreadable_images_are_reported_and_skipped(model, photos, tmp_path):
     broken.write_bytes((folder / "1.png").read_bytes()[:100])
     Image.new("L", (100, 100), 255).save(blank)
     files = [str(broken), str(folder / "0.png"), str(blank), str(tmp_path / "none.png")]
-    result = runner.invoke(app, ["predict", str(model), *files])
+    result = runner.invoke(app, ["predict", "--model", str(model), *files])
     assert result.exit_code == 1
     assert result.stdout.count("\n") == 1
     assert result.stdout.startswith(files[1])

@@ -7,72 +7,30 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
-from numpy.testing import assert_array_equal
 from support.demo_client import ask, stroke
 from typer.testing import CliRunner
 
-from sk_digits import load_model, make_digit_pipeline, save_model
+from sk_digits import make_digit_pipeline, save_model
 from sk_digits._cli import app
 from sk_digits._demo.answers import labels_of
-from sk_digits.datasets import load_digits_28
 
 
 @pytest.mark.slow
 def test_a_taken_port_is_one_line(address, model_file):
     """A port that another program has is told with the way out, and exit code 2."""
     port = str(urlsplit(address).port)
-    result = CliRunner().invoke(app, ["demo", str(model_file), "--port", port])
+    result = CliRunner().invoke(app, ["demo", "--model", str(model_file), "--port", port])
     assert result.exit_code == 2
     assert f"Cannot listen on 127.0.0.1 port {port}" in result.stderr
     assert "--port" in result.stderr
 
 
-def test_without_a_terminal_a_missing_model_is_an_error():
-    """Nobody is asked where nobody can answer: the error says how to make a model."""
-    result = CliRunner().invoke(app, ["demo"])
-    assert result.exit_code == 2
-    assert "sk-digits train --out digits.safetensors" in result.stderr
-
-
-@pytest.fixture
-def served(monkeypatch, tmp_path):
-    """Be at a terminal in an empty folder; return the models whose pages would be served."""
+def test_without_a_model_the_reader_of_the_package_answers(monkeypatch):
+    """Nobody has to train first."""
     models = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sk_digits._cli.demo._is_interactive", lambda: True)
     monkeypatch.setattr("sk_digits._demo.serve", lambda model, **kwargs: models.append(model))
-    return models
-
-
-@pytest.mark.slow
-def test_on_a_terminal_it_offers_to_train(served, tmp_path):
-    """Yes trains a model visibly, saves it to the file that it names, and shows the page."""
-    result = CliRunner().invoke(app, ["demo", "--data", "digits"], input="y\n")
-    assert result.exit_code == 0
-    assert "save it to digits.safetensors?" in result.stdout
-    assert "epoch 1/" in result.stderr
-    X, y = load_digits_28(return_X_y=True)
-    saved = load_model(tmp_path / "digits.safetensors")
-    assert saved.score(X, y) > 0.95
-    (model,) = served
-    assert_array_equal(load_model(model).predict_proba(X), saved.predict_proba(X))
-
-
-def test_no_is_taken_for_an_answer(served, tmp_path):
-    """No ends it, with nothing trained and the way to give a model."""
-    result = CliRunner().invoke(app, ["demo"], input="n\n")
-    assert result.exit_code == 0
-    assert "sk-digits demo MODEL" in result.stdout
-    assert served == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_no_answer_stops_it(served):
-    """Ctrl-C or Ctrl-D at the question end it with one line and exit code 130."""
-    result = CliRunner().invoke(app, ["demo"], input="")
-    assert result.exit_code == 130
-    assert result.stderr.strip().splitlines()[-1] == "sk-digits: stopped"
-    assert served == []
+    assert CliRunner().invoke(app, ["demo"]).exit_code == 0
+    assert models == [None]
 
 
 @pytest.mark.slow
@@ -81,7 +39,9 @@ def test_models_of_other_images_are_refused(digits, tmp_path):
     X, y = digits
     small = make_digit_pipeline(hidden_layer_sizes=(8,), max_epochs=1, augmentation=None)
     save_model(small.fit(X, y), tmp_path / "small.safetensors")
-    result = CliRunner().invoke(app, ["demo", str(tmp_path / "small.safetensors"), "--port", "0"])
+    result = CliRunner().invoke(
+        app, ["demo", "--model", str(tmp_path / "small.safetensors"), "--port", "0"]
+    )
     assert result.exit_code == 2
     assert "784 pixels; this one was trained on rows of 64" in result.stderr
     with pytest.raises(ValueError, match="fitted classifier with predict_proba"):
@@ -97,7 +57,7 @@ def test_what_is_no_model_file_is_told(tmp_path, content, message):
     path = tmp_path / "a.safetensors"
     if content is not None:
         path.write_bytes(content)
-    result = CliRunner().invoke(app, ["demo", str(path), "--port", "0"])
+    result = CliRunner().invoke(app, ["demo", "--model", str(path), "--port", "0"])
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -119,7 +79,7 @@ def test_ctrl_c_ends_it(model_file, monkeypatch):
 
     monkeypatch.setattr("typer.echo", lambda text, **_: echo(text))
     monkeypatch.setattr(sys.modules["sk_digits._cli.app"], "say", answers.append)
-    result = CliRunner().invoke(app, ["demo", str(model_file), "--port", "0"])
+    result = CliRunner().invoke(app, ["demo", "--model", str(model_file), "--port", "0"])
     assert result.exit_code == 130
     assert answers == [200, "stopped"]
 

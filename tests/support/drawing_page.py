@@ -82,14 +82,14 @@ def photo(text: list[str], size: int = 240) -> Image.Image:
 
 @contextmanager
 def running_demo(
-    *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+    model: Path, *, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run ``sk-digits demo`` on a free port; return its address and process.
 
     `env` is added to the environment.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "sk_digits", "demo", *map(str, arguments), "--port", "0"],
+        [sys.executable, "-m", "sk_digits", "demo", "--model", str(model), "--port", "0"],
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

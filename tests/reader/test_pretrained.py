@@ -1,0 +1,103 @@
+"""`load_reader`: a trained reader that comes with the package."""
+
+import json
+import socket
+import subprocess
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sk_digits import (
+    DigitImageNormalizer,
+    ModelFileError,
+    load_model,
+    load_reader,
+    read_metadata,
+    save_model,
+)
+from sk_digits._reader import pretrained
+from sk_digits.datasets import fetch_mnist, load_digits_28
+
+FILE = files("sk_digits") / "_reader" / "reader.safetensors"
+
+
+def test_the_reader_takes_pictures(digits_28):
+    """It reads dark ink on light paper in pictures of any size, without any training."""
+    X, y = digits_28
+    pictures = [255 - np.kron(row.reshape(28, 28), np.ones((4, 4), np.uint8)) for row in X[:100]]
+    assert (load_reader().predict(pictures) == y[:100]).mean() >= 0.95
+
+
+def test_each_call_returns_an_object_of_its_own():
+    """What a user changes is not changed for others."""
+    first = load_reader().set_params(image__ink="dark")
+    assert first is not load_reader()
+    assert load_reader()["image"].ink == "auto"
+
+
+def test_the_network_is_never_looked_at(monkeypatch):
+    """Nothing is downloaded."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert load_reader().classes_.tolist() == list(range(10))
+
+
+def test_a_damaged_file_is_an_error(monkeypatch, tmp_path):
+    """One byte of the weights is another: the checksum says so."""
+    content = bytearray(FILE.read_bytes())
+    content[-1000] ^= 1
+    damaged = tmp_path / "reader.safetensors"
+    damaged.write_bytes(content)
+    monkeypatch.setattr(pretrained, "READER", damaged)
+    with pytest.raises(ModelFileError, match="SHA-256"):
+        load_reader()
+
+
+def test_the_file_is_small_and_has_its_card():
+    """It fits into 8 MB, and its metadata say where it comes from."""
+    assert FILE.stat().st_size <= 8_000_000
+    card = read_metadata(FILE)["metadata"]
+    assert {"data", "recipe", "seed", "accuracy"} <= set(card)
+    json.dumps(card)
+
+
+def test_a_saved_reader_is_the_same(tmp_path, digits_28):
+    """Weights that fit into 16 bits are kept so, and come back to the bit."""
+    reader, rows = load_reader(), digits_28[0][:50]
+    save_model(reader, tmp_path / "again.safetensors")
+    again = load_model(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").stat().st_size <= 8_000_000
+    assert_array_equal(again[1:].predict_proba(rows), reader[1:].predict_proba(rows))
+    assert all(p.dtype.is_floating_point for p in again["ann"].net_.module_.parameters())
+    assert str(next(again["ann"].net_.module_.parameters()).dtype) == "torch.float32"
+
+
+def test_the_first_picture_is_read_within_ten_seconds(tmp_path):
+    """From a new process to the answer, and with one command."""
+    from PIL import Image
+
+    row = load_digits_28().images[0]
+    Image.fromarray(255 - row).resize((140, 140)).save(tmp_path / "zero.png")
+    command = [sys.executable, "-m", "sk_digits", "predict", str(tmp_path / "zero.png")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    assert done.stdout.split(": ")[1].startswith("0 ")
+
+
+@pytest.mark.usefixtures("mnist_home")
+@pytest.mark.mnist
+def test_it_reads_the_official_test_images_as_its_card_says():
+    """Of 10,000 images by writers that it has not seen."""
+    data = fetch_mnist(subset="test")
+    accuracy = load_reader()[1:].score(data.data, data.target)
+    assert accuracy >= 0.9955
+    assert accuracy == pytest.approx(
+        read_metadata(FILE)["metadata"]["accuracy"]["MNIST test"], abs=5e-5
+    )
+    normalized = DigitImageNormalizer(on_blank="zeros").transform(data.images[:1000])
+    assert load_reader()[1:].score(normalized, data.target[:1000]) >= 0.99
