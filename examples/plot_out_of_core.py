@@ -114,7 +114,8 @@ else:
 # %%
 # Memory use does not grow with the number of rows, so the file may be as long as you like.
 
-figure, (left, ax) = plt.subplots(1, 2, figsize=(6.4, 4.4), width_ratios=(2, 3), layout="constrained")
+size = {"figsize": (6.4, 4.4), "width_ratios": (2, 3), "layout": "constrained"}
+figure, (left, ax) = plt.subplots(1, 2, **size)
 figure.suptitle(f"Training on {N_ROWS:,} digits, {CHUNK:,} of them in memory")
 left.imshow(np.block([list(row) for row in read(0)[:60].reshape(10, 6, 28, 28)]), cmap="gray_r")
 left.set(title="Digits of the file", xticks=[], yticks=[])
