@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
 import pytest
@@ -46,7 +47,7 @@ def test_all_code_is_tested_here():
         "README.md": 2,
         "docs/cluster.md": 7,
         "docs/onnx.md": 3,
-        "docs/searching.md": 7,
+        "docs/searching.md": 9,
     }
 
 
@@ -87,6 +88,9 @@ def test_searches(capsys):
     shown = "".join(capsys.readouterr())  # commands tested before may have set rich to stderr
     assert "DigitANN - fit #1" in shown
     assert len(names["by_epoch"]) == 3 * (2 * 2 + 1)
+    assert names["curve"].test_scores.shape == (3, 2)
+    assert [tick.get_text() for tick in names["ax"].get_xticklabels()] == ["(32,)", "(64,)"]
+    plt.close("all")
     assert names["halving"].n_resources_ == [1, 2, 4]
     assert 0 < names["random_search"].best_params_["ann__augmentation__rotation"] < 30
 
