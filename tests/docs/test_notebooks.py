@@ -20,6 +20,6 @@ def test_a_notebook_runs(example, tmp_path):
     python_to_jupyter_cli([str(script)])
     notebook = nbformat.read(Path(script).with_suffix(".ipynb"), as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(WITHOUT_MNIST))
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
     shown = [out for cell in notebook.cells for out in cell.get("outputs", []) if "data" in out]
     assert any("image/png" in out["data"] for out in shown)
