@@ -102,6 +102,7 @@ html_sidebars = {
         "install",
         "gallery/plot_tutorial",
         "results",
+        "faq",
         "comparison",
         "architecture",
         "changelog",
