@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx_gallery.sorting import ExplicitOrder
 
 import sk_digits
 
@@ -63,7 +64,17 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "min_reported_time": 1000,
     "thumbnail_size": (640, 448),
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder(
+        [
+            "plot_tutorial.py",
+            "plot_own_handwriting.py",
+            "plot_read_a_page.py",
+            "plot_training_and_errors.py",
+            "plot_augmentation.py",
+            "plot_out_of_core.py",
+            "plot_search_on_dask.py",
+        ]
+    ),
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -91,6 +102,7 @@ html_sidebars = {
         "install",
         "gallery/plot_tutorial",
         "results",
+        "faq",
         "comparison",
         "architecture",
         "changelog",

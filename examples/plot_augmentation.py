@@ -8,7 +8,7 @@ alone and combined. Then it trains the same network with and without augmentatio
 """
 
 # %%
-# One digit and five random samples of each distortion, with the strengths that
+# One digit and three random samples of each distortion, with the strengths that
 # ``make_digit_pipeline`` uses.
 
 import matplotlib.pyplot as plt
@@ -29,16 +29,16 @@ warps["all of them"] = RandomWarp(**strengths)
 digit = torch.from_numpy(X[y == 3][0].reshape(1, 28, 28)) / 255
 generator = torch.Generator().manual_seed(1)
 
-figure, axes = plt.subplots(len(warps), 6, figsize=(6.4, 6.4), layout="constrained")
-for row, (name, warp) in zip(axes, warps.items(), strict=True):
-    drawn = torch.cat([digit, warp(digit.expand(5, 28, 28), generator)])
-    for ax, image in zip(row, drawn, strict=True):
+figure, axes = plt.subplots(4, len(warps), figsize=(6.4, 4.6), layout="constrained")
+figure.suptitle("A digit, and three random samples of each distortion")
+for column, (name, warp) in zip(axes.T, warps.items(), strict=True):
+    drawn = torch.cat([digit, warp(digit.expand(3, 28, 28), generator)])
+    for ax, image in zip(column, drawn, strict=True):
         ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_color("#DDDDDD")
-    row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-axes[0, 0].set_title("original")
-axes[0, 3].set_title("five random samples")
+    column[0].set_title(name)
+axes[0, 0].set_ylabel("original")
 
 # %%
 # Accuracy of the same small network without and with augmentation, trained on 600 images for

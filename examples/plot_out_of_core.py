@@ -6,17 +6,13 @@ This example trains on a file of distorted digits chunk by chunk with
 :meth:`~sk_digits.DigitANN.partial_fit`, first through a memory map, then as a Dask array. Only one
 chunk is in memory at a time, however long the file is, and the network becomes about as accurate as
 when it is trained on all rows at once.
-
-As a script, it takes the number of rows and a folder for the file and the picture:
-``python examples/plot_out_of_core.py 210001 FOLDER``. The file of 659 MB is not deleted.
 """
 
 # %%
 # The digits to distort are MNIST if it is available, and otherwise those bundled with scikit-learn.
 
-import sys
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dask
 import dask.array as da
@@ -28,8 +24,7 @@ import torch
 from sk_digits import DigitANN, PixelScaler, RandomWarp
 from sk_digits.datasets import fetch_mnist, load_digits_28
 
-SCRIPT_ARGUMENTS = sys.argv[1:] if len(sys.argv) == 3 else ["60001", tempfile.mkdtemp()]
-N_ROWS, FOLDER = int(SCRIPT_ARGUMENTS[0]), Path(SCRIPT_ARGUMENTS[1])
+N_ROWS = 60_001  # whatever your disk holds; memory does not limit it
 CHUNK = 4_096  # rows in memory at a time; a multiple of batch_size
 PASSES = 2
 PARAMS = {"hidden_layer_sizes": (128,), "lr": 8e-3, "random_state": 0}
@@ -55,7 +50,8 @@ X_test, y_test = distort(np.tile(X[-500:], (10, 1))), np.tile(y[-500:], 10)
 # chunk is a representative sample, because ``partial_fit`` shuffles rows only within a chunk. The
 # labels take 8 bytes per row and stay in memory.
 
-path = FOLDER / "digits.float32"
+folder = TemporaryDirectory()
+path = Path(folder.name) / "digits.float32"
 source = rng.integers(len(X) - 500, size=N_ROWS)
 labels = y[source]
 starts = range(0, N_ROWS, CHUNK)  # the last chunk may be shorter
@@ -116,15 +112,20 @@ else:
     print(f"all at once: accuracy {at_once.score(scaler.transform(X_test), y_test):.4f}")
 
 # %%
-# Memory use does not grow with the number of rows.
+# Memory use does not grow with the number of rows, so the file may be as long as you like.
 
-figure, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
-rows_seen = np.minimum(CHUNK * np.arange(1, len(memory) + 1), PASSES * N_ROWS)
-ax.plot(rows_seen, memory, color="#0072B2", label="additional memory of the process")
-ax.axhline(path.stat().st_size / 1e6, color="#D55E00", ls="--", label="size of the file")
-ax.set(title="Memory while training on chunks", xlabel="rows trained on", ylabel="MB", ylim=0)
-ax.legend()
-if len(sys.argv) == 3:
-    figure.savefig(FOLDER / "out_of_core.png", dpi=100)
-else:
-    path.unlink()
+size = {"figsize": (6.4, 4.4), "width_ratios": (2, 3), "layout": "constrained"}
+figure, (left, ax) = plt.subplots(1, 2, **size)
+figure.suptitle(f"Training on {N_ROWS:,} digits, {CHUNK:,} of them in memory")
+left.imshow(np.block([list(row) for row in read(0)[:60].reshape(10, 6, 28, 28)]), cmap="gray_r")
+left.set(title="Digits of the file", xticks=[], yticks=[])
+
+file_size = path.stat().st_size / 1e6
+rows_seen = np.minimum(CHUNK * np.arange(1, len(memory) + 1), PASSES * N_ROWS) / 1000
+ax.fill_between(rows_seen, memory, color="#0072B2")
+ax.axhline(file_size, color="#D55E00")
+ax.text(rows_seen[0], file_size, "the file", color="#D55E00", va="bottom")
+ax.text(rows_seen[0], max(memory), "memory for training on it", color="#0072B2", va="bottom")
+ax.set(title="Memory in MB", xlabel="thousands of rows trained on", ylim=(0, 1.15 * file_size))
+ax.spines[["top", "right"]].set_visible(False)
+folder.cleanup()

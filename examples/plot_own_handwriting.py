@@ -5,20 +5,15 @@ Can it read my own handwriting?
 MNIST's digits are cropped, centred and white on black. A photo of your notebook is not.
 :class:`~sk_digits.DigitImageNormalizer` converts such a picture to MNIST's format before the network
 classifies it.
-
-As a script, it takes the names of your own image files, with one digit each, and saves the figure as
-``own_handwriting.png``.
 """
 
 # %%
 # Train a small model quickly, on MNIST if it is available, and otherwise on the digits bundled with
 # scikit-learn.
 
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter
 from sklearn.pipeline import Pipeline
 
 from sk_digits import DigitImageNormalizer, make_digit_pipeline
@@ -40,7 +35,8 @@ reader = Pipeline([("image", DigitImageNormalizer()), *trained.steps])
 
 # %%
 # Three different pictures: pencil on paper in the shadow of a hand, chalk on a board, and a drawing
-# whose ink is only in the alpha channel. Here they are generated; use your own photos instead.
+# whose ink is only in the alpha channel. Here they are drawn by the code. For your own pictures, with
+# one digit each, write ``pictures = [Image.open("three.jpg"), Image.open("seven.png")]``.
 
 TWO = [(60, 90), (80, 55), (125, 50), (145, 85), (120, 130), (70, 190), (155, 186)]
 FOUR = [(125, 50), (75, 140), (165, 138)], [(135, 95), (128, 200)]
@@ -68,7 +64,6 @@ canvas = np.zeros((*ink.shape, 4))
 canvas[..., 3] = 255 * ink  # black on a transparent background
 
 pictures = [a.clip(0, 255).astype(np.uint8) for a in (paper, board, canvas)]
-pictures = sys.argv[1:] or pictures
 
 # %%
 # One call classifies all of them, although their shapes, colours and sizes differ.
@@ -77,21 +72,17 @@ answers = reader.predict(pictures)
 probabilities = reader.predict_proba(pictures).max(axis=1)
 seen = reader["image"].transform(pictures).reshape(-1, 28, 28)
 
-figure, axes = plt.subplots(2, len(pictures), figsize=(6.4, 4.6), layout="constrained")
-for column, picture in zip(axes.reshape(2, -1).T, pictures, strict=True):
-    shown = ImageOps.exif_transpose(Image.open(picture)) if isinstance(picture, str) else picture
-    column[0].imshow(shown, cmap="gray", vmin=0, vmax=255)
-for column, image, answer, p in zip(
-    axes.reshape(2, -1).T, seen, answers, probabilities, strict=True
-):
-    column[1].imshow(image, cmap="gray")
-    column[1].set_title(f"{answer}  ({100 * p:.0f} %)", fontweight="bold")
+size = {"figsize": (6.4, 4.6), "layout": "constrained"}
+figure, axes = plt.subplots(2, len(pictures), squeeze=False, **size)
+figure.suptitle("Pictures, what the network sees of them, and what it answers")
+for i, picture in enumerate(pictures):
+    axes[0, i].imshow(picture, cmap="gray", vmin=0, vmax=255)
+    axes[1, i].imshow(seen[i], cmap="gray")
+    axes[1, i].set_title(f"{answers[i]}  ({100 * probabilities[i]:.0f} %)", fontweight="bold")
 for ax in axes.ravel():
     ax.set(xticks=[], yticks=[])
-axes.reshape(2, -1)[0, 0].set_ylabel("picture")
-axes.reshape(2, -1)[1, 0].set_ylabel("input of the network")
-if sys.argv[1:]:
-    figure.savefig("own_handwriting.png", dpi=150)
+axes[0, 0].set_ylabel("picture")
+axes[1, 0].set_ylabel("input of the network")
 
 # %%
 # After normalization, the pencil 2, the chalk 4 and the drawn 7 look like MNIST images, so a network

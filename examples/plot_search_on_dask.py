@@ -5,8 +5,6 @@ Does a search survive the loss of a worker?
 This example runs a grid search on a Dask cluster of two processes on this machine; it could be any
 number of machines. During the search, one of the two processes is killed. With
 :class:`~sk_digits.cluster.DurableClient`, only time is lost.
-
-As a script, it takes the name of a folder and saves the picture there.
 """
 
 # %%
@@ -16,9 +14,7 @@ As a script, it takes the name of a folder and saves the picture there.
 
 import os
 import signal
-import sys
 import time
-from pathlib import Path
 from threading import Thread
 
 import matplotlib.pyplot as plt
@@ -98,9 +94,9 @@ if __name__ == "__main__":
     alone = search.fit(X, y).cv_results_
 
 # %%
-# Each bar is a fit. The fit that was interrupted by the kill is missing, because it was repeated in
-# another process. Dask replaces the killed process by a new one, which takes part as soon as it has
-# imported the packages.
+# Each bar is a fit. The fit that the kill interrupted was repeated in another process, where its bar
+# is. Dask replaces the killed process by a new one, which takes part as soon as it has imported the
+# packages.
 
 if __name__ == "__main__":
     pids, ends, durations = (
@@ -109,13 +105,22 @@ if __name__ == "__main__":
     )
     begin = (ends - durations).min()
     rows = list(dict.fromkeys([victim, *pids[ends.argsort()]]))
-    figure, ax = plt.subplots(figsize=(6.4, 2.6), layout="constrained")
-    places = [rows.index(pid) for pid in pids]
-    ax.barh(places, durations, left=ends - durations - begin, fc="#56B4E9", ec="black")
-    ax.plot(killed_at[0] - begin, 0, "X", color="#D55E00", markersize=12)
-    ax.set_yticks(range(len(rows)), ["killed", *[f"process {i}" for i in range(1, len(rows))]])
-    ax.set(title="The fits of the search in each process", xlabel="seconds")
+    widths = np.tile([params["ann__hidden_layer_sizes"][0] for params in on_dask["params"]], 3)
+    figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    for width, color in {32: "#CDE4F3", 64: "#8CC5E8", 128: "#56B4E9", 256: "#0072B2"}.items():
+        of_width = widths == width
+        places = [rows.index(pid) for pid in pids[of_width]]
+        starts = (ends - durations)[of_width] - begin
+        style = {"fc": color, "ec": "white", "label": f"{width} units"}
+        ax.barh(places, durations[of_width], left=starts, height=0.6, **style)
+    moment = killed_at[0] - begin
+    ax.plot([moment, moment], [-0.4, 0.4], color="#D55E00", linewidth=4)
+    ax.text(moment, 0, "  killed", color="#D55E00", fontweight="bold", va="center")
+    ax.set_yticks(range(len(rows)), [f"process {i}" for i in range(1, len(rows) + 1)])
+    ax.set(title="A search goes on when a process is killed", xlabel="seconds")
     ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
 
 # %%
 # Both searches found bit for bit the same scores.
@@ -126,5 +131,3 @@ if __name__ == "__main__":
         for fold in range(3)
     )
     print("same scores as without a cluster:", same)
-    if len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():
-        figure.savefig(Path(sys.argv[1]) / "search_on_dask.png", dpi=100)

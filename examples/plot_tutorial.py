@@ -32,8 +32,8 @@ X_train, y_train = X[:n_train], y[:n_train]
 X_test, y_test = X[n_train:], y[n_train:]
 print(X_train.shape, X_train.dtype, X_train.min(), X_train.max())
 
-figure, axes = plt.subplots(3, 10, figsize=(6.4, 2.4), layout="constrained")
-figure.suptitle("The first 30 training images")
+figure, axes = plt.subplots(5, 8, figsize=(6.4, 4.4), layout="constrained")
+figure.suptitle("The first 40 training images")
 for ax, image in zip(axes.ravel(), X_train, strict=False):
     ax.imshow(image.reshape(28, 28), cmap="gray_r")
     ax.set_axis_off()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
 import pytest
@@ -39,14 +40,15 @@ def drawn_pipeline(digits_28):
 
 
 def test_all_code_is_tested_here():
-    """Each page with such code has a test below; only the block about Ray is not run."""
+    """Each page with such code has a test below; only Ray and heavy libraries are not run."""
     pages = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
     numbers = {page: len(blocks(page)) for page in pages if blocks(page)}
     assert numbers == {
         "README.md": 2,
         "docs/cluster.md": 7,
         "docs/onnx.md": 3,
-        "docs/searching.md": 7,
+        "docs/other_libraries.md": 8,
+        "docs/searching.md": 9,
     }
 
 
@@ -87,6 +89,9 @@ def test_searches(capsys):
     shown = "".join(capsys.readouterr())  # commands tested before may have set rich to stderr
     assert "DigitANN - fit #1" in shown
     assert len(names["by_epoch"]) == 3 * (2 * 2 + 1)
+    assert names["curve"].test_scores.shape == (3, 2)
+    assert [tick.get_text() for tick in names["ax"].get_xticklabels()] == ["(32,)", "(64,)"]
+    plt.close("all")
     assert names["halving"].n_resources_ == [1, 2, 4]
     assert 0 < names["random_search"].best_params_["ann__augmentation__rotation"] < 30
 
@@ -152,6 +157,20 @@ def test_weights_go_to_plain_torch_and_come_back(tmp_path):
     save_model(pipeline, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))
+
+
+@pytest.mark.filterwarnings("default")  # of other libraries
+def test_other_libraries():
+    """Optuna prunes, imbalanced-learn and MAPIE read digits; the other libraries are not run."""
+    names: dict = {}
+    for block in blocks("docs/other_libraries.md")[:4]:
+        exec(block, names)
+    states = {trial.state.name for trial in names["study"].trials}
+    assert states == {"COMPLETE", "PRUNED"}
+    assert names["study"].best_value > 0.8
+    assert names["balanced"].score(names["X_test"], names["y_test"]) > 0.9
+    assert (names["labels"] == names["pipeline"].predict(names["X_test"][225:])).all()
+    assert 0.85 < names["covered"] <= 1
 
 
 def test_onnx(drawn_pipeline, tmp_path, monkeypatch):

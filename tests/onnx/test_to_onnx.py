@@ -201,6 +201,9 @@ def composites():
             [("ann", plain), ("other", other)], voting="soft", flatten_transform=False
         ),
         "calibration": make_pipeline(PixelScaler(), CalibratedClassifierCV(small_ann(), cv=2)),
+        "calibration of one": make_pipeline(
+            PixelScaler(), CalibratedClassifierCV(small_ann(), cv=2, ensemble=False)
+        ),
     }
 
 
@@ -212,10 +215,11 @@ def test_models_that_hold_a_digit_ann_predict_the_same(pixels, name):
     assert_same(model, skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}), X, 5e-6)
 
 
-def test_binary_calibration_takes_the_decision_function(digits):
+@pytest.mark.parametrize("ensemble", [True, False])
+def test_binary_calibration_takes_the_decision_function(digits, ensemble):
     """Calibration of two classes uses the difference of the logits, as scikit-learn's does."""
     X, y = digits[0], digits[1] > 4
-    model = CalibratedClassifierCV(small_ann(), cv=2).fit(X, y)
+    model = CalibratedClassifierCV(small_ann(), cv=2, ensemble=ensemble).fit(X, y)
     assert_same(model, skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}), X)
 
 
