@@ -11,5 +11,6 @@ from ._model_files.save_and_load import load_model as load_model
 from ._model_files.save_and_load import save_model as save_model
 from ._network.random_warp import RandomWarp as RandomWarp
 from ._pipeline import make_digit_pipeline as make_digit_pipeline
+from ._selective import SelectiveClassifier as SelectiveClassifier
 
 __version__: str
