@@ -196,18 +196,16 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         routed = self._route(sample_weight, fit_params)
         if self.cv == "prefit" or isinstance(self.estimator, FrozenEstimator):
             check_is_fitted(self.estimator)
-            self.estimator_ = self.estimator
-            logits = _logits(self.estimator, X)
+            fitted = self.estimator
+            logits = _logits(fitted, X)
         else:
             cv = check_cv(self.cv, y, classifier=True)
             folds = list(cv.split(X, y, **routed["split"]))
             logits = cross_val_predict(
                 self.estimator, X, y, cv=folds, method=_method(self.estimator), params=routed["fit"]
             )
-            self.estimator_ = clone(self.estimator).fit(X, y, **routed["fit"])
-        self.classes_ = self.estimator_.classes_
-        self._copy_feature_names()
-        self.reject_label_ = self._choose_reject_label()
+            fitted = clone(self.estimator).fit(X, y, **routed["fit"])
+        self._set_estimator(fitted)
         index = np.searchsorted(self.classes_, y)
         if not np.array_equal(self.classes_[index.clip(max=len(self.classes_) - 1)], y):
             unknown = np.setdiff1d(y, self.classes_)
@@ -215,8 +213,8 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
                 f"y has classes that the fitted estimator does not know: {unknown.tolist()[:10]}. "
                 "Leave their rows out."
             )
-        self._calibrator = _TemperatureScaling().fit(logits, index, sample_weight)
-        self.temperature_ = float(1 / self._calibrator.beta_)
+        scaling = _TemperatureScaling().fit(logits, index, sample_weight)
+        self.temperature_ = float(1 / scaling.beta_)
         proba = self._calibrate(logits)
         self._choose_threshold(proba, proba.argmax(axis=1) != index, sample_weight)
 
@@ -229,17 +227,24 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
             fit_params = {**fit_params, "sample_weight": sample_weight}
         return {"fit": fit_params, "split": {}}
 
-    def _choose_reject_label(self) -> Any:
-        is_text = self.classes_.dtype.kind in "OUS" and isinstance(self.classes_[0], str)
+    def _set_estimator(self, fitted: Any) -> None:
+        """Set the fitted classifier, what it knows of its input, and the label of rejected rows."""
+        self.estimator_, self.classes_ = fitted, fitted.classes_
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                delattr(self, name)
+            if hasattr(fitted, name):
+                setattr(self, name, getattr(fitted, name))
         label = self.reject_label
         if label is None:
+            is_text = isinstance(self.classes_[0], str)
             label = "?" if is_text else min(-1, int(self.classes_[0]) - 1)
         if label in self.classes_.tolist():
             raise ValueError(
                 f"reject_label={label!r} is one of the classes, {self.classes_.tolist()[:20]}. "
                 "Give another one."
             )
-        return label
+        self.reject_label_ = label
 
     def _choose_threshold(
         self, proba: NDArray[Any], is_error: NDArray[np.bool_], sample_weight: Any
@@ -273,13 +278,6 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         self.coverage_ = float(n_rows[last] / n_rows[-1])
         self.risk_bound_ = float(bounds[last])
 
-    def _copy_feature_names(self) -> None:
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self, name):
-                delattr(self, name)
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
-
     def _measure(self, proba: NDArray[Any]) -> NDArray[Any]:
         """Return the confidence of each row, given its probabilities."""
         if self.method == "max_probability" or proba.shape[1] == 1:
@@ -291,7 +289,9 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         """Return calibrated probabilities, of at least two classes in columns."""
         if len(self.classes_) == 1:
             return np.ones((len(logits), 1))
-        return self._calibrator.predict(logits)
+        scaling = _TemperatureScaling()
+        scaling.beta_ = 1 / self.temperature_
+        return scaling.predict(logits)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the calibrated probabilities of all classes, also of rows that are rejected.
