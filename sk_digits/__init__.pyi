@@ -14,5 +14,6 @@ from ._pipeline import make_digit_pipeline as make_digit_pipeline
 from ._reader.page_reading import PageReading as PageReading
 from ._reader.page_reading import read_page as read_page
 from ._reader.pretrained import load_reader as load_reader
+from ._selective import SelectiveClassifier as SelectiveClassifier
 
 __version__: str

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
@@ -27,12 +28,14 @@ from sk_digits._images.pixel_scaler import PixelScaler
 from sk_digits._model_files.parameters import read_params, require, write_value
 from sk_digits._network.hyperparameters import Architecture, Training
 from sk_digits._plain_values import from_plain, to_plain
+from sk_digits._selective import SelectiveClassifier
 
 Arrays = dict[str, NDArray[Any]]
 
 NAMES: dict[type, str] = {
     DigitANN: "sk_digits.DigitANN",
     DigitImageNormalizer: "sk_digits.DigitImageNormalizer",
+    SelectiveClassifier: "sk_digits.SelectiveClassifier",
     PixelScaler: "sk_digits.PixelScaler",
     Pipeline: "sklearn.pipeline.Pipeline",
     StandardScaler: "sklearn.preprocessing.StandardScaler",
@@ -73,6 +76,16 @@ _LAYOUTS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "columns": lambda array: array.T,
     "reversed rows": lambda array: array[::-1],
 }
+_SHARE = real(0, 1, closed="right")
+_SELECTIVE = {
+    "max_risk": _SHARE,
+    "confidence": real(0, 1, closed="neither"),
+    "method": one_of(("max_probability", "margin")),
+    "temperature_": _POSITIVE,
+    "threshold_": real(0, 1, closed="both"),
+    "coverage_": _SHARE,
+    "risk_bound_": _SHARE,
+}
 _VERSION = re.compile(r"\d[\w.+-]{0,40}")
 
 
@@ -84,11 +97,13 @@ def type_name(model: Any) -> str:
 
 def _find_problem(name: Any, where: str, is_last: bool) -> str:
     """Return why a type of this name may not stand here; a classifier stands last, and only so."""
-    known = {DigitANN, Pipeline} if is_last else set(NAMES) - {DigitANN}
+    ends = {DigitANN, SelectiveClassifier}
+    known = {*ends, Pipeline} if is_last else set(NAMES) - ends
     if name in {NAMES[cls] for cls in known}:
         return ""
     kinds = ", ".join(sorted(cls.__name__ for cls in known))
-    kinds = "DigitANN or a Pipeline that ends in one" if is_last else kinds
+    if is_last:
+        kinds = "DigitANN, a SelectiveClassifier of one or a Pipeline that ends in one of these"
     return f"the {where} is a {str(name)[:80]}; model files take {kinds} here."
 
 
@@ -120,6 +135,12 @@ def write_model(
             [name, write_model(step, arrays, keep_optimizer, place, is_last and i == len(steps))]
             for i, (name, step, place) in enumerate(steps, start=1)
         ]
+    if isinstance(model, SelectiveClassifier):
+        inner = model.estimator_
+        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
+        place = f"{where}.estimator"
+        written["estimator"] = write_model(inner, arrays, keep_optimizer, place)
+        state = {name: state[name] for name in (*_SELECTIVE, "reject_label_")}
     if isinstance(model, DigitANN):
         del state["loss_curve_"], state["n_iter_"]  # they stand in the history
         state |= {"callbacks": None, "device": str(model.device)}
@@ -190,6 +211,8 @@ class ModelReader:
         cls = _TYPES[name]
         if cls is Pipeline:
             return self._read_pipeline(state, where, is_last)
+        if cls is SelectiveClassifier:
+            return self._read_selective(state, where)
         params = read_params(cls, state, where)
         if cls is DigitANN:
             return self._read_ann(params, state, where)
@@ -234,6 +257,22 @@ class ModelReader:
         pipeline._validate_names(names)
         state = vars(pipeline) | {"verbose": state["verbose"]}
         return Built(self._set_state(pipeline, state), n_inputs, n_outputs)
+
+    def _read_selective(self, state: dict[str, Any], where: str) -> Built:
+        """Return a selective classifier of a classifier that is not to be fitted again."""
+        _require_names(state, {*_SELECTIVE, "reject_label_", "estimator"}, where)
+        built = self._read(state.pop("estimator"), f"{where}.estimator", is_last=True)
+        frozen, label = FrozenEstimator(built.model), from_plain(state.pop("reject_label_"))
+        values = {
+            name: read_value(where, name, constraint, state[name])
+            for name, constraint in _SELECTIVE.items()
+        }
+        params = {name: values[name] for name in ("max_risk", "confidence", "method")}
+        model = SelectiveClassifier(frozen, **params, reject_label=label)
+        for name, value in values.items():
+            setattr(model, name, value)
+        model._set_estimator(frozen)
+        return built._replace(model=model)
 
     def _read_fitted(
         self, cls: type, params: dict[str, Any], state: dict[str, Any], where: str

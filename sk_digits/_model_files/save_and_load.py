@@ -25,13 +25,14 @@ from sk_digits._model_files.model_file import (
     check_format,
     reading_model_file,
 )
+from sk_digits._selective import SelectiveClassifier
 from sk_digits._tensor_file import pack, read, read_json
 
 _PACKAGES = ("sk-digits", "numpy", "scikit-learn", "torch", "skorch", "safetensors")
 
 
 def save_model(
-    model: DigitANN | Pipeline,
+    model: DigitANN | SelectiveClassifier | Pipeline,
     path: str | os.PathLike[str],
     *,
     metadata: dict[str, Any] | None = None,
@@ -48,8 +49,9 @@ def save_model(
 
     Parameters
     ----------
-    model : DigitANN or Pipeline
-        A fitted classifier, or a fitted pipeline that ends in one and whose other steps are
+    model : DigitANN, SelectiveClassifier or Pipeline
+        A fitted classifier, a fitted :class:`SelectiveClassifier` of one, or a fitted pipeline that
+        ends in one of these and whose other steps are
         :class:`DigitImageNormalizer`, :class:`PixelScaler`, scikit-learn's StandardScaler,
         MinMaxScaler, MaxAbsScaler or PCA, or pipelines of these. Of a search, save the
         ``best_estimator_``.
@@ -118,7 +120,7 @@ def save_model(
     write_atomically(path, content)
 
 
-def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
+def load_model(path: str | os.PathLike[str]) -> DigitANN | SelectiveClassifier | Pipeline:
     """Load a model that :func:`save_model` saved, without running code that the file may bring.
 
     A model file holds only data. The types that it may name are fixed in this package, and each is
@@ -134,8 +136,9 @@ def load_model(path: str | os.PathLike[str]) -> DigitANN | Pipeline:
 
     Returns
     -------
-    DigitANN or Pipeline
-        The fitted model.
+    DigitANN, SelectiveClassifier or Pipeline
+        The fitted model. Of a :class:`SelectiveClassifier`, `estimator` is the fitted classifier as
+        a :class:`~sklearn.frozen.FrozenEstimator`.
 
     Raises
     ------
@@ -190,8 +193,8 @@ def _check_metadata(metadata: Any) -> dict[str, Any]:
 def _facts(built: Built) -> dict[str, Any]:
     """Return what the metadata says about a model."""
     ann = built.model
-    while isinstance(ann, Pipeline):
-        ann = ann.steps[-1][1]
+    while not isinstance(ann, DigitANN):
+        ann = ann.steps[-1][1] if isinstance(ann, Pipeline) else ann.estimator.estimator
     score = getattr(ann, "best_validation_score_", None)
     return {
         "model": type_name(built.model),

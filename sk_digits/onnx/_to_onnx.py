@@ -10,17 +10,21 @@ import json
 import os
 from typing import Any
 
+import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sk_digits._ann.digit_ann import DigitANN
 from sk_digits._atomic_write import write_atomically
+from sk_digits._selective import SelectiveClassifier
 
 try:
     import onnxruntime  # noqa: F401 - a missing package of the extra is an error right here
     import skl2onnx
-    from onnx import ModelProto
-    from onnx.helper import set_model_props
+    from onnx import ModelProto, TensorProto
+    from onnx.helper import make_node, set_model_props, tensor_dtype_to_np_dtype
+    from onnx.numpy_helper import from_array
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, UInt8TensorType
     from skl2onnx.common.utils import InvalidInputTypeException
 except ImportError as error:
@@ -45,8 +49,61 @@ def _without_idle_steps(model: Any) -> Any:
     return Pipeline([(name, _without_idle_steps(step)) for name, step in steps])
 
 
+def _split_selective(model: Any) -> tuple[Any, SelectiveClassifier | None]:
+    """Return a model without the rejection of its last step, and this step."""
+    if isinstance(model, Pipeline):
+        last, selective = _split_selective(model.steps[-1][1])
+        return Pipeline([*model.steps[:-1], (model.steps[-1][0], last)]), selective
+    if not isinstance(model, SelectiveClassifier):
+        return model, None
+    check_is_fitted(model)
+    inner = model.estimator_
+    return inner.estimator if isinstance(inner, FrozenEstimator) else inner, model
+
+
+def _add_rejection(model: ModelProto, selective: SelectiveClassifier) -> None:
+    """Calibrate the probabilities of an ONNX model, and reject rows below the threshold."""
+    graph, (labels, probabilities) = model.graph, model.graph.output
+    for node in graph.node:
+        node.output[:] = [
+            f"{name}_before" if name in (labels.name, probabilities.name) else name
+            for name in node.output
+        ]
+    dtype = np.dtype(tensor_dtype_to_np_dtype(probabilities.type.tensor_type.elem_type))
+    is_text = labels.type.tensor_type.elem_type == TensorProto.STRING
+    constants = {
+        "smallest": np.array(np.finfo(dtype).tiny, dtype),  # whose logarithm is finite
+        "beta": np.array(1 / selective.temperature_, dtype),
+        "threshold": np.array(selective.threshold_, dtype),
+        "reject_label": np.array(selective.reject_label_, object if is_text else np.int64),
+        "two": np.array([2], np.int64),
+    }
+    graph.initializer.extend(from_array(array, name) for name, array in constants.items())
+    nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
+        ("Max", [f"{probabilities.name}_before", "smallest"], ["positive"], {}),
+        ("Log", ["positive"], ["logits"], {}),
+        ("Mul", ["logits", "beta"], ["tempered"], {}),
+        ("Softmax", ["tempered"], [probabilities.name], {"axis": 1}),
+    ]
+    if selective.method == "margin":
+        nodes += [
+            ("TopK", [probabilities.name, "two"], ["best", "places"], {"axis": 1}),
+            ("Split", ["best"], ["first", "second"], {"axis": 1}),
+            ("Sub", ["first", "second"], ["margin"], {}),
+            ("ReduceMax", ["margin"], ["measure"], {"axes": [1], "keepdims": 0}),
+        ]
+    else:
+        axes = {"axes": [1], "keepdims": 0}
+        nodes.append(("ReduceMax", [probabilities.name], ["measure"], axes))
+    nodes += [
+        ("Less", ["measure", "threshold"], ["rejected"], {}),
+        ("Where", ["rejected", "reject_label", f"{labels.name}_before"], [labels.name], {}),
+    ]
+    graph.node.extend(make_node(kind, i, o, **about) for kind, i, o, about in nodes)
+
+
 def to_onnx(
-    model: DigitANN | Pipeline,
+    model: DigitANN | SelectiveClassifier | Pipeline,
     path: str | os.PathLike[str] | None = None,
     *,
     dtype: str = "float32",
@@ -60,10 +117,12 @@ def to_onnx(
 
     Parameters
     ----------
-    model : DigitANN or Pipeline
+    model : DigitANN, SelectiveClassifier or Pipeline
         A fitted classifier, or a fitted pipeline that ends in one and whose steps skl2onnx can
         convert. These are :class:`~sk_digits.PixelScaler` and most of scikit-learn's transformers,
-        but not :class:`~sk_digits.DigitImageNormalizer`.
+        but not :class:`~sk_digits.DigitImageNormalizer`. Of a
+        :class:`~sk_digits.SelectiveClassifier`, which holds one of these, the ONNX model has the
+        calibrated probabilities, and the label of the rows that are rejected.
     path : str or path-like or None, default=None
         Where to save the model; ``.onnx`` is the usual suffix. An existing file is replaced. If
         writing fails, it is kept unchanged. If None, nothing is saved.
@@ -109,6 +168,7 @@ def to_onnx(
     >>> bool((labels == pipeline.predict(X)).all()), probabilities.shape
     (True, (1797, 10))
     """
+    model, selective = _split_selective(model)
     last = model
     while isinstance(last, Pipeline):
         last = last.steps[-1][1]
@@ -134,6 +194,8 @@ def to_onnx(
         raise ValueError(
             f"In skl2onnx, a step takes no rows of dtype={dtype!r}. Try another dtype. ({error})"
         ) from error
+    if selective is not None:
+        _add_rejection(converted, selective)
     set_model_props(converted, {"classes": json.dumps(model.classes_.tolist())})
     if path is not None:
         write_atomically(path, converted.SerializeToString())

@@ -6,10 +6,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
-from sk_digits import DigitANN, PixelScaler, make_digit_pipeline
+from sk_digits import DigitANN, PixelScaler, SelectiveClassifier, make_digit_pipeline
 
 # The data of some checks are not scaled, and scikit-learn's own tests ignore this warning too.
-pytestmark = pytest.mark.filterwarnings("ignore:Training hardly converged")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Training hardly converged"),
+    # Weights of zero leave folds without a class.
+    pytest.mark.filterwarnings("ignore:Number of classes in training fold"),
+]
 
 # If a feature draws random numbers for each row, a repeated row is not a weighted row.
 WEIGHTS = {
@@ -35,7 +39,16 @@ def _not_passed(estimator):
 
 @pytest.mark.parametrize(
     "estimator",
-    [pytest.param(DigitANN(), marks=pytest.mark.slow), DigitANN((64,)), PixelScaler()],
+    [
+        pytest.param(DigitANN(), marks=pytest.mark.slow),
+        DigitANN((64,)),
+        PixelScaler(),
+        SelectiveClassifier(LogisticRegression(), max_risk=1.0),
+        pytest.param(
+            SelectiveClassifier(DigitANN((8,), max_epochs=40, random_state=0), max_risk=1.0, cv=2),
+            marks=pytest.mark.slow,
+        ),
+    ],
     ids=repr,
 )
 def test_every_check_passes(estimator):

@@ -1,0 +1,43 @@
+"""`to_onnx` of a `SelectiveClassifier`: the threshold is in the graph."""
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+
+from sk_digits import DigitANN, PixelScaler, SelectiveClassifier, make_digit_pipeline
+from sk_digits.onnx import to_onnx
+
+
+def run(model, X, **options):
+    """Return what onnxruntime makes of rows."""
+    content = to_onnx(model, **options).SerializeToString()
+    return onnxruntime.InferenceSession(content).run(None, {"X": X})
+
+
+@pytest.mark.parametrize("method", ["max_probability", "margin"])
+@pytest.mark.parametrize("words", [False, True])
+@pytest.mark.parametrize("place", ["around", "last", "frozen"])
+def test_rejected_rows_have_the_reject_label(digits_28, method, words, place):
+    """Labels and probabilities are those of the classifier, wherever it stands."""
+    X, y = digits_28
+    y = np.array([f"number {digit}" for digit in range(10)])[y] if words else y
+    inner = make_digit_pipeline(
+        hidden_layer_sizes=(32,), max_epochs=6, augmentation=None, random_state=0
+    )
+    if place == "last":
+        ann = DigitANN((32,), max_epochs=6, random_state=0)
+        selective = SelectiveClassifier(ann, max_risk=0.05, method=method, cv=2)
+        model = make_pipeline(PixelScaler(), selective).fit(X[:1200], y[:1200])
+    else:
+        if place == "frozen":
+            inner = FrozenEstimator(inner.fit(X[:600], y[:600]))
+        model = SelectiveClassifier(inner, max_risk=0.05, method=method, cv=2)
+        model.fit(X[600:1200], y[600:1200])
+    labels, probabilities = run(model, X[1200:], dtype="uint8")
+    expected = model.predict(X[1200:])
+    assert_array_equal(labels, expected)
+    assert_allclose(probabilities, model.predict_proba(X[1200:]), atol=1e-5)
+    assert 0 < np.mean(expected == ("?" if words else -1)) < 0.9
