@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sk_digits._cli.app import app, say
+from sk_digits._cli.data import warn_of_bundled_digits
 from sk_digits._cli.options import Data
 from sk_digits._cli.train import train
 
@@ -38,6 +39,8 @@ def demo(
     if model is None:
         _train(data)
         model = OUT
+
+    warn_of_bundled_digits(model)
 
     def ready(address: str) -> None:
         if host not in LOOPBACK:

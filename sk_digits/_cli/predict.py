@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sk_digits._cli.app import FAILED, app, in_words, say
+from sk_digits._cli.data import warn_of_bundled_digits
 from sk_digits._cli.options import AsJson, Model, Quiet
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def predict(
     from sk_digits._reader.reading import find_digits, read_digits
 
     classifier = load_model(model)
+    warn_of_bundled_digits(model)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal or len(files) < 4
     readings: list[Reading] = []

@@ -45,6 +45,10 @@ the IEEE 86(11), 1998.
 """
 
 
+class DownloadError(OSError):
+    """MNIST cannot be downloaded, and nobody has named a folder that should hold it."""
+
+
 def _read_idx(path: Path, shape: tuple[int, ...]) -> _Bytes:
     """Return the data of an IDX file, gzipped or not, whose header must state the shape."""
     with path.open("rb") as start:
@@ -77,8 +81,8 @@ def _check_genuine(array: _Bytes, name: str, origin: str) -> _Bytes:
     return array
 
 
-def _search_folder(data_home: str | os.PathLike[str] | None) -> Path:
-    """Return the folder in which to look for the four IDX files."""
+def _search_folder(data_home: str | os.PathLike[str] | None) -> tuple[Path, bool]:
+    """Return the folder to look for the four IDX files in, and whether SK_DIGITS_DATA names it."""
     if not isinstance(data_home, str | os.PathLike | None):
         raise TypeError(f"data_home={data_home!r} is not a path: pass a str or path-like.")
     named = os.environ.get("SK_DIGITS_DATA") if data_home is None else None
@@ -87,7 +91,7 @@ def _search_folder(data_home: str | os.PathLike[str] | None) -> Path:
         raise FileNotFoundError(f"$SK_DIGITS_DATA names {named!r}, which is not a folder.")
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"data_home={str(folder)!r} is not a folder.")
-    return folder
+    return folder, bool(named)
 
 
 def _find_idx_files(folder: Path) -> list[Path]:
@@ -116,7 +120,7 @@ def _fetch_from_openml(data_home: str | os.PathLike[str] | None, searched: Path)
                 for values in (answer.data, answer.target)
             ]
     except (OSError, EOFError, HTTPException, KeyError, ValueError) as error:
-        raise OSError(
+        raise DownloadError(
             f"MNIST is not in {searched} and could not be downloaded from {_OPENML}, version 1 "
             f"({type(error).__name__}: {error}). {_HOW_TO_PROVIDE}"
         ) from error
@@ -172,9 +176,10 @@ def fetch_mnist(
     The four IDX files, with or without ``.gz``, are read from one folder: `data_home` if given,
     else the folder named by the environment variable ``SK_DIGITS_DATA``, else scikit-learn's data
     home. If none of the four files is there, OpenML's ``mnist_784`` (version 1) is downloaded, or
-    taken from scikit-learn's cache, and parsed in every call. This takes some 20 seconds and 1 GB
-    of memory, while the files take a quarter of a second. Whatever the source, all data is checked
-    against the SHA-256 digests of the original files.
+    taken from scikit-learn's cache, and parsed in every call; but where ``SK_DIGITS_DATA`` names a
+    folder without them, that is an error. OpenML takes some 20 seconds and 1 GB of memory, while
+    the files take a quarter of a second. Whatever the source, all data is checked against the
+    SHA-256 digests of the original files.
 
     Parameters
     ----------
@@ -184,8 +189,8 @@ def fetch_mnist(
         held-out set. "all": all 70,000 rows, the 60,000 of the training files before the 10,000 of
         the test files.
     data_home : str or path-like, default=None
-        Folder of the IDX files, and of scikit-learn's OpenML cache. If None, the OpenML cache is in
-        scikit-learn's data home, whatever ``SK_DIGITS_DATA`` is set to.
+        Folder of the IDX files, and of scikit-learn's OpenML cache. None is the folder that
+        ``SK_DIGITS_DATA`` names, else scikit-learn's data home.
     download_if_missing : bool, default=True
         Whether to use OpenML if none of the files is found. If False, missing files are an error,
         and neither the network nor the OpenML cache is used.
@@ -212,8 +217,9 @@ def fetch_mnist(
         corrupt, of the wrong type or shape, or with a wrong digest.
     OSError
         If some of the four files are missing, or all are missing and `download_if_missing` is False
-        (FileNotFoundError); if ``SK_DIGITS_DATA`` or `data_home` is not a folder; if the download
-        from OpenML fails or its table is not of numbers.
+        or ``SK_DIGITS_DATA`` names the folder (FileNotFoundError); if ``SK_DIGITS_DATA`` or
+        `data_home` is not a folder; if the download from OpenML fails or its table is not of
+        numbers.
     ImportError
         If `as_frame` is True and pandas is not installed.
 
@@ -239,10 +245,14 @@ def fetch_mnist(
     """
     if not isinstance(subset, str) or subset not in ("12k", "rest", "all"):
         raise ValueError(f"subset={subset!r} is unknown: it must be '12k', 'rest' or 'all'.")
-    folder = _search_folder(data_home)
+    folder, is_from_environment = _search_folder(data_home)
     if paths := _find_idx_files(folder):
         source, location, origins = "idx", str(folder), [str(path) for path in paths]
         found: Iterable[_Bytes] = map(_read_idx, paths, _SHAPES.values())
+    elif is_from_environment:
+        raise FileNotFoundError(
+            f"$SK_DIGITS_DATA names {str(folder)!r}, and MNIST is not there. {_HOW_TO_PROVIDE}"
+        )
     elif download_if_missing:
         source, location = "openml", "https://www.openml.org/d/554"
         origins = [f"The part of {_OPENML} that corresponds to {name}" for name in _SHAPES]

@@ -287,6 +287,16 @@ def test_environment_variable_without_a_folder_is_an_error(tmp_path, monkeypatch
         fetch_mnist()
 
 
+def test_environment_variable_of_a_folder_without_mnist_is_an_error(tmp_path, monkeypatch):
+    """What SK_DIGITS_DATA names is used or is an error: nothing is downloaded in its place."""
+    calls = answer_with(monkeypatch, URLError("no route"))
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"SK_DIGITS_DATA names .*MNIST is not there") as e:
+        fetch_mnist()
+    assert all(name in str(e.value) for name in NAMES)
+    assert calls == []
+
+
 def test_data_home_that_is_a_file_is_an_error(tmp_path):
     """A data_home that is a file is an error that names it."""
     (tmp_path / "file").touch()
@@ -451,10 +461,9 @@ def test_openml_answer_in_fortran_order_is_accepted(tiny, tmp_path, monkeypatch)
 
 
 def test_openml_is_asked_for_version_1_with_the_callers_data_home(tiny, tmp_path, monkeypatch):
-    """OpenML's cache is data_home, else scikit-learn's own, also with SK_DIGITS_DATA set."""
+    """OpenML's cache is data_home, else scikit-learn's own."""
     calls = answer_with(monkeypatch, openml_answer(tiny))
     fetch_mnist(subset="all", data_home=tmp_path)
-    monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path))
     fetch_mnist(subset="all")
     assert [kwargs["data_home"] for _, kwargs in calls] == [tmp_path, None]
     for args, kwargs in calls:
