@@ -187,6 +187,26 @@ def test_stored_indices_choose_rows_and_their_order(tiny_home, monkeypatch, subs
     np.testing.assert_array_equal(part.target, everything.target[chosen])
 
 
+def test_official_subsets_are_the_training_and_the_test_files(tiny, tiny_home):
+    """Subsets "train" and "test" are the two parts of "all", at their places in it."""
+    train, test = (fetch_mnist(subset=name, data_home=tiny_home) for name in ("train", "test"))
+    np.testing.assert_array_equal(train.images, tiny[IMAGES])
+    np.testing.assert_array_equal(train.target, tiny[LABELS])
+    np.testing.assert_array_equal(test.images, tiny[TEST_IMAGES])
+    np.testing.assert_array_equal(test.target, tiny[TEST_LABELS])
+    everything = np.concatenate([train.indices, test.indices])
+    np.testing.assert_array_equal(everything, np.arange(N_TRAIN + N_TEST))
+
+
+@pytest.mark.parametrize("subset", ["train", "test"])
+def test_official_subsets_are_checked_against_the_pins(tiny_home, subset):
+    """A changed file is an error, whichever subset it belongs to."""
+    path = tiny_home / IMAGES
+    path.write_bytes(path.read_bytes()[:-1] + b"\xaa")
+    with pytest.raises(ValueError, match="differs from MNIST's train-images"):
+        fetch_mnist(subset=subset, data_home=tiny_home)
+
+
 def test_return_X_y_gives_the_bunchs_data_and_target(tiny_home):
     """return_X_y returns data and target alone."""
     mnist = fetch_mnist(subset="all", data_home=tiny_home)
@@ -227,7 +247,7 @@ def test_as_frame_without_pandas_says_so(monkeypatch):
 @pytest.mark.parametrize("subset", ["10k", "", None, 12, ["all"]])
 def test_unknown_subset_is_rejected_before_any_file_is_read(subset, tmp_path):
     """The error names the parameter, the value and what is allowed."""
-    with pytest.raises(ValueError, match=r"subset=.* is unknown: .* '12k', 'rest' or 'all'"):
+    with pytest.raises(ValueError, match=r"subset=.* is unknown: .* 'all', 'train' or 'test'"):
         fetch_mnist(subset=subset, data_home=tmp_path)
 
 
@@ -248,6 +268,15 @@ def test_file_is_read_by_its_content_and_not_by_its_ending(tiny_home):
     labels = tiny_home / LABELS
     labels.write_bytes(gzip.compress(labels.read_bytes()))
     assert len(fetch_mnist(subset="all", data_home=tiny_home).target) == N_TRAIN + N_TEST
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_names_with_a_dot_are_found(tiny, tmp_path, zipped):
+    """Some programs unpack train-images-idx3-ubyte.gz as train-images.idx3-ubyte."""
+    home = write(tiny, tmp_path / "dots", zipped=zipped)
+    for file in home.iterdir():
+        file.rename(home / file.name.replace("-idx", ".idx"))
+    np.testing.assert_array_equal(fetch_mnist(subset="train", data_home=home).images, tiny[IMAGES])
 
 
 def test_data_home_may_be_a_str(tiny_home):
