@@ -49,7 +49,12 @@ _N_FEATURES = {"n_features_in_": _COUNT}
 _N_SAMPLES = {"n_samples_seen_": _POSITIVE}
 _FITTED: dict[type, dict[str, Constraint | str]] = {
     DigitImageNormalizer: {},
-    PixelScaler: {**_N_FEATURES, "pixel_max_": _POSITIVE},
+    PixelScaler: {
+        **_N_FEATURES,
+        "pixel_max_": _POSITIVE,
+        "brightness_min_": _NUMBER,
+        "brightness_max_": _NUMBER,
+    },
     StandardScaler: {**_N_FEATURES, **_N_SAMPLES, "mean_": "f", "var_": "f", "scale_": "f"},
     MinMaxScaler: _N_FEATURES
     | _N_SAMPLES
@@ -188,6 +193,9 @@ class ModelReader:
             low, high = (_NUMBER.read(bound) for bound in params["feature_range"])
             require(low < high, f"{where}.feature_range does not rise")
         fitted = self._read_fitted(cls, params, state, where)
+        if cls is PixelScaler:
+            low, high = fitted["brightness_min_"], fitted["brightness_max_"]
+            require(low <= high, f"{where}.brightness_min_ is larger than brightness_max_")
         model = self._set_state(cls(), params | fitted)
         if cls is DigitImageNormalizer:  # which takes pictures for columns
             return Built(model, 0, len(model.get_feature_names_out()))
