@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +31,9 @@ def demo(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 7860,
     data: Data = "auto",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address and open no browser.")
+    ] = False,
 ) -> None:
     """Open a page in the browser that reads the digits you draw. Ctrl-C ends it.
 
@@ -46,6 +51,9 @@ def demo(
         if host not in LOOPBACK:
             say("warning: anyone who knows the address can use the page, unencrypted")
         typer.echo(f"Draw digits at {address} (Ctrl-C ends it)")
+        if not no_browser:
+            # In a thread of its own, because some browsers return only when they are closed.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     serve(model, host=host, port=port, ready=ready)
 

@@ -72,5 +72,7 @@ def report_and_save(
         }
         save_model(pipeline, out, metadata=facts)
         typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    else:
+        say("the model was not saved; to keep one: sk-digits train --out digits.safetensors")
     if split.note:
         say(f"warning: {split.note}")

@@ -56,6 +56,7 @@ def test_train_reports_on_the_bundled_digits():
     rows = re.findall(r"^ +(\d)  ((?: +\d+){10})$", result.stdout, re.MULTILINE)
     assert [label for label, _ in rows] == [*"0123456789"]
     assert sum(int(n) for _, counts in rows for n in counts.split()) == 360
+    assert result.stderr.endswith("to keep one: sk-digits train --out digits.safetensors\n")
 
 
 def test_the_same_seed_gives_the_same_report():
