@@ -97,6 +97,16 @@ def _find_problem(name: Any, where: str, is_last: bool) -> str:
     return f"the {where} is a {str(name)[:80]}; model files take {kinds} here."
 
 
+def _say_how_to_keep(model: Any) -> str:
+    """Return what to do with a model that no file takes."""
+    if hasattr(model, "refit"):  # as all searches have, and nothing else
+        return "Save the best model of the search: its best_estimator_."
+    return (
+        "Keep it with pickle, for yourself alone, because loading a pickle runs code; or with "
+        "skops, whose load takes a list of the types that you trust."
+    )
+
+
 def write_model(
     model: Any, arrays: Arrays, keep_optimizer: bool, where: str = "model", is_last: bool = True
 ) -> Any:
@@ -111,7 +121,7 @@ def write_model(
     if not is_last and (model is None or (type(model) is str and model == "passthrough")):
         return model
     if problem := _find_problem(type_name(model), where, is_last):
-        raise TypeError(problem)
+        raise TypeError(f"{problem} {_say_how_to_keep(model)}")
     check_is_fitted(model)
     state = dict(model.__getstate__())
     for name in ("_skl_callbacks", "_sklearn_version"):  # which stands in the file once
