@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+TRAIN_FIRST = "Train a model first: sk-digits train --out digits.safetensors"
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -49,6 +50,9 @@ class Commands(TyperGroup):
                 raise typer.Exit(INTERRUPTED) from error
             except Exception as error:
                 # Typer reports its own errors, which have an exit code.
+                if getattr(getattr(error, "param", None), "name", None) in ("model", "images"):
+                    # It is missing. Who gave an image alone may have no model, either.
+                    vars(error)["message"] = TRAIN_FIRST
                 if ctx.params["debug"] or hasattr(error, "exit_code"):
                     raise
                 say(in_words(error))

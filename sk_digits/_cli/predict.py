@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sk_digits._cli.app import FAILED, app, in_words, say
-from sk_digits._cli.options import AsJson, Model, Quiet
+from sk_digits._cli.data import warn_of_bundled_digits
+from sk_digits._cli.options import PICTURES, AsJson, Model, Quiet, check_writable
 
 if TYPE_CHECKING:
     from sk_digits._reader.reading import FoundDigits, Reading
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
-
 
 def find_files(images: list[str]) -> Iterator[str]:
     """Expand folders and patterns to files; names of files and ``-`` stay as they are."""
+    from sk_digits.datasets._image_folder import SUFFIXES, find_images
+
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            found = list(map(str, find_images(path)))
         elif not path.exists() and set(name) & set("*?["):
             found = sorted(glob.glob(name, recursive=True))
         else:
@@ -109,6 +110,8 @@ def predict(
     """Read the digits in images. Images that cannot be read are reported and skipped."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other. Give one of them.")
+    if show is not None:
+        check_writable(show, PICTURES)
     files = list(dict.fromkeys(find_files(images)))  # a file named twice is read once
 
     from rich.console import Console
@@ -119,6 +122,7 @@ def predict(
     from sk_digits._reader.reading import find_digits, read_digits
 
     classifier = load_model(model)
+    warn_of_bundled_digits(model)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal or len(files) < 4
     readings: list[Reading] = []

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sk_digits import __version__
 from sk_digits._cli import app
+from sk_digits._cli.options import complete_data
 
 runner = CliRunner()
 COMMANDS = ["train", "evaluate", "predict", "search", "export", "demo"]
@@ -82,6 +83,12 @@ def test_wrong_arguments_are_a_usage_error():
         (["predict", "none.safetensors", "a.png"], "none.safetensors: No such file"),
         (["predict", "MODEL", "a.png", "--json", "--csv"], "exclude each other"),
         (["train", "--out", "no/such/folder/m.safetensors"], "there is no no/such/folder"),
+        (["train", "--out", "model.skops"], "model.skops does not end in .safetensors"),
+        (["train", "--out", "/proc/m.safetensors"], "/proc/m.safetensors"),
+        (["export", "MODEL", "--onnx", "m.safetensors"], "m.safetensors does not end in .onnx"),
+        (["evaluate", "MODEL", "--plot", "a.txt"], "a.txt does not end in one of .png, .jpg"),
+        (["evaluate", "MODEL", "--plot", "no/such/a.png"], "there is no no/such"),
+        (["predict", "MODEL", "EMPTY", "--show", "a.docx"], "a.docx does not end in one of .png"),
     ],
 )
 def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):
@@ -91,6 +98,44 @@ def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):
     assert result.exit_code == 2
     words = result.stderr.replace("│", " ").split()
     assert complaint in " ".join(words)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict"],
+        ["predict", "MODEL"],
+        ["predict", "none.safetensors", "a.png"],
+        ["evaluate"],
+        ["evaluate", "none.safetensors"],
+        ["export", "--onnx", "a.onnx"],
+    ],
+)
+def test_without_a_model_it_says_how_to_get_one(model, command):
+    """A missing argument, or a model file that is not there, names the command that trains."""
+    result = runner.invoke(app, [str(model) if word == "MODEL" else word for word in command])
+    assert result.exit_code == 2
+    words = " ".join(result.stderr.replace("│", " ").split())
+    assert "Train a model first: sk-digits train --out digits.safetensors" in words
+
+
+def test_what_may_follow_data_is_completed(tmp_path, monkeypatch):
+    """The names of data sets and folders, as a shell asks for them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits of mine").mkdir()
+    (tmp_path / "others").mkdir()
+    (tmp_path / "digits.txt").touch()
+    assert complete_data("di") == ["digits", "digits of mine/"]
+    assert complete_data("") == ["auto", "mnist", "digits", "digits of mine/", "others/"]
+    environment = {"_ROOT_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    environment["COMP_WORDS"] = "root train --data mn"
+    assert runner.invoke(app, [], env=environment, prog_name="root").stdout.split() == ["mnist"]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_help_says_where_mnist_is_looked_for(command):
+    """--data's help names the environment variable."""
+    assert "SK_DIGITS_DATA" in runner.invoke(app, [command, "--help"]).stdout
 
 
 @pytest.mark.slow
