@@ -5,7 +5,7 @@ have written them (`_handwriting.py`), and on nothing else. Figures are of the o
 images and, with --hands, of other people's digits: files FOLDER/NAME.npz with arrays `images` (n,
 height, width), uint8, light ink on dark, and `labels` (n,). Nothing is chosen by the test images.
 
-    SK_DIGITS_DATA=mnist python benchmarks/train_reader.py --out sk_digits/_reader/reader.safetensors
+    python benchmarks/train_reader.py --out sk_digits/_reader/reader.safetensors
 
 It takes about 25 minutes on two cores.
 """
@@ -32,9 +32,7 @@ RECIPE: dict[str, Any] = {
     "max_epochs": 40,
     "batch_size": 256,
     "lr": 6e-3,
-    "augmentation": RandomWarp(
-        rotation=15, shear=0.45, scale=0.25, translation=0.07, elastic=0.02
-    ),
+    "augmentation": RandomWarp(rotation=15, shear=0.45, scale=0.25, translation=0.07, elastic=0.02),
 }
 
 

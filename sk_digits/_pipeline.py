@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -11,7 +12,9 @@ from sk_digits._images.pixel_scaler import PixelScaler
 from sk_digits._network.random_warp import RandomWarp
 
 
-def make_digit_pipeline(**ann_params: Any) -> Pipeline:
+def make_digit_pipeline(
+    hidden_layer_sizes: int | Sequence[int] = (2048, 1024), **ann_params: Any
+) -> Pipeline:
     """Make a pipeline that recognises digits: a `PixelScaler`, then a `DigitANN`.
 
     The classifier has the best parameters measured in this project for 10,000 training images of
@@ -21,8 +24,10 @@ def make_digit_pipeline(**ann_params: Any) -> Pipeline:
 
     Parameters
     ----------
+    hidden_layer_sizes : int or sequence of int, default=(2048, 1024)
+        Number of units in each hidden layer.
     **ann_params : dict
-        Parameters of :class:`DigitANN`, which override those of the recipe.
+        Other parameters of :class:`DigitANN`, which override those of the recipe.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def make_digit_pipeline(**ann_params: Any) -> Pipeline:
     """
     # Selected on the 10,000 training images alone by benchmarks/recipe_search.py.
     recipe: dict[str, Any] = {
-        "hidden_layer_sizes": (2048, 1024),
+        "hidden_layer_sizes": hidden_layer_sizes,
         "dropout": 0.1,
         "batch_norm": True,
         "lr": 6e-3,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -244,7 +245,7 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
 
     def __init__(
         self,
-        hidden_layer_sizes: int | tuple[int, ...] = (512, 512),
+        hidden_layer_sizes: int | Sequence[int] = (512, 512),
         *,
         activation: str = "relu",
         dropout: float = 0.0,

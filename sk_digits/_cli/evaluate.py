@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sk_digits._cli.app import app
-from sk_digits._cli.data import load_split
-from sk_digits._cli.options import AsJson, Data, Model, open_reader
+from sk_digits._cli.data import load_unseen
+from sk_digits._cli.options import PICTURES, AsJson, Data, Model, check_writable, open_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,21 +28,29 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on unseen images."""
+    if plot is not None:
+        from sk_digits.displays._style import import_pyplot
+
+        check_writable(plot, PICTURES)
+        import_pyplot()
     from sk_digits._reader.pretrained import split_reader
 
     pipeline = split_reader(open_reader(model))[1]
-    split = load_split(data)
+    X, y, name = load_unseen(data, model)
+    given, known = sorted(set(y.tolist())), pipeline.classes_.tolist()
+    if not set(given) & set(known):
+        raise ValueError(f"{data} has only labels that the model has not: {given}, not {known}.")
 
     from sk_digits._cli.report import describe, measure
 
-    y_pred = pipeline.predict(split.X_test)
+    y_pred = pipeline.predict(X)
     if as_json:
-        typer.echo(json.dumps({"data": split.name} | measure(split.y_test, y_pred), indent=1))
+        typer.echo(json.dumps({"data": name} | measure(y, y_pred), indent=1))
     else:
-        typer.echo(f"data: {split.name}")
-        typer.echo(describe(split.y_test, y_pred))
+        typer.echo(f"data: {name}")
+        typer.echo(describe(y, y_pred))
     if plot is not None:
-        _draw(plot, pipeline, split.X_test, split.y_test)
+        _draw(plot, pipeline, X, y)
         typer.echo(f"saved {plot}", err=True)
 
 
@@ -53,10 +61,10 @@ def _draw(path: Path, pipeline: Any, X: NDArray[Any], y: NDArray[Any]) -> None:
     from sklearn.metrics import ConfusionMatrixDisplay
 
     from sk_digits.displays import DigitGridDisplay
+    from sk_digits.displays._style import import_pyplot
 
+    plt = import_pyplot()
     errors = DigitGridDisplay.from_estimator(pipeline, X, y, n_images=18)
-    import matplotlib.pyplot as plt  # the display has explained a missing matplotlib better
-
     width = errors.figure_.get_figwidth()
     figure, ax = plt.subplots(figsize=(width, 0.7 * width), layout="constrained")
     matrix = ConfusionMatrixDisplay.from_estimator(

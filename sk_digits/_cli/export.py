@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sk_digits._cli.app import app
-from sk_digits._cli.options import Model, check_writable, open_reader
+from sk_digits._cli.options import ONNX, Model, check_writable, open_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def export(
     The exported model takes rows of pixels; what finds the digit in a picture is left out. The
     check compares labels and probabilities on generated rows before the file is saved.
     """
-    check_writable(onnx)
+    check_writable(onnx, ONNX)
     from sk_digits._atomic_write import write_atomically
     from sk_digits._reader.pretrained import split_reader
     from sk_digits.onnx import to_onnx

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sk_digits import _atomic_write
+
+MODELS = (".safetensors",)
+ONNX = (".onnx",)
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")  # that are saved
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Return what may follow ``--data``."""
+    names = [name for name in ("auto", "mnist", "digits") if name.startswith(incomplete)]
+    return names + sorted(glob.glob(glob.escape(incomplete) + "*/"))
+
 
 Model = Annotated[
     Path | None,
@@ -28,8 +40,10 @@ Data = Annotated[
     str,
     typer.Option(
         metavar="auto|mnist|digits|FOLDER",
-        help="Images: MNIST, scikit-learn's bundled digits, or a folder with MNIST's files. "
-        "auto is MNIST where it is available, else the bundled digits.",
+        help="Images: MNIST, scikit-learn's bundled digits, or a folder with MNIST's files or with "
+        "a folder of pictures for each label. auto is MNIST, from the folder that SK_DIGITS_DATA "
+        "names, else downloaded; if that fails, the bundled digits.",
+        autocompletion=complete_data,
     ),
 ]
 Epochs = Annotated[int, typer.Option(min=1, help="Training epochs.")]
@@ -49,11 +63,14 @@ def parse_hidden(hidden: str) -> tuple[int, ...]:
     return widths
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, suffixes: tuple[str, ...]) -> None:
     """Raise an error if a file cannot be saved at `path`, before the work rather than after it."""
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a folder" if path.is_dir() else f"cannot be made: there is no {path.parent}"
         raise typer.BadParameter(f"{path} {reason}. Give a file in a folder that exists.")
+    if path.suffix.lower() not in suffixes:
+        ends = suffixes[0] if len(suffixes) == 1 else f"one of {', '.join(suffixes)}"
+        raise typer.BadParameter(f"{path} does not end in {ends}. Give a file that does.")
     _atomic_write.check_writable(path)
 
 

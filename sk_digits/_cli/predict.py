@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sk_digits._cli.app import FAILED, app, in_words, say
-from sk_digits._cli.options import Ink, Model, Quiet, check_writable
+from sk_digits._cli.data import warn_of_bundled_digits
+from sk_digits._cli.options import PICTURES, Ink, Model, Quiet, check_writable, open_reader
 
 if TYPE_CHECKING:
     from sk_digits import PageReading
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 BOX = ("top", "left", "bottom", "right")
 
 
 def find_files(images: list[str]) -> Iterator[str]:
     """Expand folders and patterns to files; names of files and ``-`` stay as they are."""
+    from sk_digits.datasets._image_folder import SUFFIXES, find_images
+
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            found = list(map(str, find_images(path)))
         elif not path.exists() and set(name) & set("*?["):
             found = sorted(glob.glob(name, recursive=True))
         else:
@@ -107,18 +109,18 @@ def predict(
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other. Give one of them.")
     if show is not None:
-        check_writable(show)
+        check_writable(show, PICTURES)
     files = list(dict.fromkeys(find_files(images)))  # a file named twice is read once
 
     from rich.console import Console
     from rich.progress import track
 
     from sk_digits._cli.answer_sheet import draw_answers, draw_panel
-    from sk_digits._cli.options import open_reader
     from sk_digits._images.image_files import read_image
     from sk_digits._reader.page_reading import read_digit, read_page
 
     reader = open_reader(model)
+    warn_of_bundled_digits(model)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal or sys.stdout.isatty() or len(files) < 4
     write = _as_json if as_json else _as_csv if as_csv else _as_text

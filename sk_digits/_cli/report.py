@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import classification_report, confusion_matrix
 
+from sk_digits._cli.app import say
+
 if TYPE_CHECKING:
     from sk_digits._cli.data import Split
 
@@ -70,3 +72,7 @@ def report_and_save(
         }
         save_model(pipeline, out, metadata=facts)
         typer.echo(f"saved {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    else:
+        say("the model was not saved; to keep one: sk-digits train --out digits.safetensors")
+    if split.note:
+        say(f"warning: {split.note}")

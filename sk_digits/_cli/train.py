@@ -10,7 +10,7 @@ import typer
 
 from sk_digits._cli.app import app
 from sk_digits._cli.data import Split, load_split
-from sk_digits._cli.options import Data, Epochs, Quiet, Seed, check_writable, parse_hidden
+from sk_digits._cli.options import MODELS, Data, Epochs, Quiet, Seed, check_writable, parse_hidden
 
 
 @app.command()
@@ -37,7 +37,7 @@ def train(
     """Train the digit pipeline and report its accuracy on unseen images."""
     params = {} if hidden is None else {"hidden_layer_sizes": hidden}
     if out is not None:
-        check_writable(out)
+        check_writable(out, MODELS)
     _check_checkpoint(checkpoint, resume)
     split = load_split(data)
 

@@ -6,6 +6,12 @@ function percent(probability) {
   return `${Math.round(100 * probability)} %`;
 }
 
+// "an" before 8, 11, 18, single letters such as F, and vowels; else "a".
+function withArticle(label) {
+  const an = /^(8\d*|1[18]|[aefhilmnorsx]|[aeio]\D.*)$/i.test(label);
+  return `${an ? "an" : "a"} ${label}`;
+}
+
 function make(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
@@ -62,9 +68,9 @@ export class AnswerPanel {
         : "Draw a digit from 0 to 9, or choose a picture of one."];
     }
     if (state === "blank") return ["Blank", "No digit stands out from the background."];
-    if (state === "sure") return [`It is a ${digit.label}`, `${percent(digit.probability)} probable`];
+    if (state === "sure") return [`It is ${withArticle(digit.label)}`, `${percent(digit.probability)} probable`];
     const [[first, p], [second, q]] = Object.entries(digit.probabilities).sort((a, b) => b[1] - a[1]);
-    return ["Not sure", `Perhaps a ${first} (${percent(p)}), or a ${second} (${percent(q)})`];
+    return ["Not sure", `Perhaps ${withArticle(first)} (${percent(p)}), or ${withArticle(second)} (${percent(q)})`];
   }
 
   showSeen(digit) {

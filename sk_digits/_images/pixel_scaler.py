@@ -24,6 +24,13 @@ Pixels: TypeAlias = NDArray[Any] | sp.spmatrix | sp.sparray
 COMMON_MAXIMA = (1.0, 16.0, 255.0, 65535.0)
 
 
+# Images without any value above this part of full ink are in other units: 0 to 1, or 0 to 16, where
+# 255 is full ink. The faintest of MNIST's training images reaches 254.
+OTHER_UNITS = 1 / 15
+# How much nearer a batch must be to the training images when it is inverted, in parts of full ink.
+INVERTED = 0.1
+
+
 def guess_pixel_max(magnitude: float) -> float:
     """Return the smallest common maximum that bounds a magnitude, else the magnitude itself."""
     return next((m for m in COMMON_MAXIMA if magnitude <= m), magnitude)
@@ -32,6 +39,14 @@ def guess_pixel_max(magnitude: float) -> float:
 def _largest_magnitude(X: Any) -> float:
     values = X.data if sp.issparse(X) else X
     return float(max(np.max(values, initial=0), -np.min(values, initial=0)))
+
+
+def _mean_values(X: Any) -> NDArray[np.float64]:
+    """Return the mean of each row."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = np.asarray(X.sum(axis=1, dtype=np.float64)).ravel() / X.shape[1]
+    largest = _largest_magnitude(X)  # where the sum overflows
+    return np.nan_to_num(np.clip(means, -largest, largest))
 
 
 def _map_values(X: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Pixels:
@@ -58,7 +73,7 @@ class PixelScaler(
 ):
     """Scaler of pixel intensities to [0, 1] by one number for all pixels.
 
-    `fit` learns that number, the intensity of full ink. Unlike
+    `fit` learns that number, the intensity of full ink, and how bright images are. Unlike
     :class:`~sklearn.preprocessing.MinMaxScaler` it scales all pixels alike, so that a pixel that
     was always empty in training is not amplified later. Unlike ``X / X.max()`` it uses the
     maximum of the image format, so that a dim picture does not set the scale. It is not for
@@ -74,6 +89,9 @@ class PixelScaler(
     ----------
     pixel_max_ : float
         The intensity that becomes 1.
+    brightness_min_, brightness_max_ : float
+        Mean intensity of the darkest and of the brightest training image. `transform` warns of
+        images that are much more like these when they are inverted.
     n_features_in_ : int
         Number of pixels.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -97,7 +115,7 @@ class PixelScaler(
         self.pixel_max = pixel_max
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Learn the intensity of full ink.
+        """Learn the intensity of full ink, and how bright images are.
 
         Parameters
         ----------
@@ -165,13 +183,15 @@ class PixelScaler(
         -----
         UserWarning
             If `X` cannot be in the units of the training data: it has values beyond `pixel_max_`,
-            or only values up to 1, fractions among them, where `pixel_max_` is 255 or more.
+            or none above a fifteenth of it, where `pixel_max_` is 255 or more. If it seems to be
+            inverted, such as dark digits on light ground for a model of light digits on dark. All
+            images of `X` are judged as one, so that a single unusual image is no reason.
         """
         check_is_fitted(self)
         pixels = self._validate(X, reset=False)
         magnitude = _largest_magnitude(pixels)
         self._check_range(pixels, magnitude / self.pixel_max_)
-        self._warn_of_other_units(pixels, magnitude)
+        self._warn_of_other_images(pixels, magnitude)
         return _map_values(pixels, lambda values: values / self._factor(values.dtype))
 
     def inverse_transform(self, X: ArrayLike) -> Pixels:
@@ -239,25 +259,50 @@ class PixelScaler(
         else:
             guess = guess_pixel_max(_largest_magnitude(pixels))
             self.pixel_max_ = guess if reset else max(guess, self.pixel_max_)
+        means = _mean_values(pixels)
+        # To seven digits, which do not depend on the order of summation.
+        extremes = [float(f"{mean:.7g}") for mean in (means.min(), means.max())]
+        if not reset:
+            extremes += [self.brightness_min_, self.brightness_max_]
+        self.brightness_min_: float = min(extremes)
+        self.brightness_max_: float = max(extremes)
         task.call_on_fit_task_end(estimator=self, X=pixels, reconstruction_attributes={})
 
     def _validate(self, X: ArrayLike, *, reset: bool) -> Any:
         return read_features(self, X, reset=reset, accept_sparse=("csr", "csc"))
 
-    def _warn_of_other_units(self, X: Any, magnitude: float) -> None:
-        values = X.data if sp.issparse(X) else X
+    def _warn_of_other_images(self, X: Any, magnitude: float) -> None:
+        """Warn of images in other units than those of training, or inverted."""
+        values = f"values up to {magnitude:g}"
         if magnitude > self.pixel_max_ * (1 + 1e-5):  # interpolated pixels may be rounded up
-            problem = "are beyond"
-        elif self.pixel_max_ >= 255 and 0 < magnitude <= 1 and np.any((values > 0) & (values < 1)):
-            problem = "are mere fractions of"
+            problem = f"{values} are beyond pixel_max_={self.pixel_max_:g}"
+        elif self.pixel_max_ >= 255 and 0 < magnitude <= self.pixel_max_ * OTHER_UNITS:
+            problem = f"{values} are mere fractions of pixel_max_={self.pixel_max_:g}"
+        elif magnitude > 0 and self._is_inverted(X):
+            warnings.warn(
+                "PixelScaler: the images seem to be inverted, such as dark digits on light ground "
+                "where those of training were light on dark. Give pixel_max - X, or use "
+                "DigitImageNormalizer.",
+                stacklevel=4,
+            )
+            return
         else:
             return
         warnings.warn(
-            f"PixelScaler: values up to {magnitude:g} {problem} pixel_max_={self.pixel_max_:g}, "
-            "which was learned in training. Give images in the same units as in training, or set "
-            "pixel_max.",
+            f"PixelScaler: {problem}, which was learned in training. Give images in the same units "
+            "as in training, or set pixel_max.",
             stacklevel=4,  # past this method, transform and the wrapper of set_output
         )
+
+    def _is_inverted(self, X: Any) -> bool:
+        """Return whether images are much more like those of training when they are inverted."""
+        with np.errstate(over="ignore", invalid="ignore"):  # the sum of huge pixels is no reason
+            mean = float(X.sum()) / (X.shape[0] * X.shape[1])
+        low, high, margin = self.brightness_min_, self.brightness_max_, INVERTED * self.pixel_max_
+        distance, inverted = (
+            max(low - value, value - high, 0) for value in (mean, self.pixel_max_ - mean)
+        )
+        return distance > inverted + margin
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

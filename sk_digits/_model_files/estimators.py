@@ -52,7 +52,12 @@ _N_FEATURES = {"n_features_in_": _COUNT}
 _N_SAMPLES = {"n_samples_seen_": _POSITIVE}
 _FITTED: dict[type, dict[str, Constraint | str]] = {
     DigitImageNormalizer: {},
-    PixelScaler: {**_N_FEATURES, "pixel_max_": _POSITIVE},
+    PixelScaler: {
+        **_N_FEATURES,
+        "pixel_max_": _POSITIVE,
+        "brightness_min_": _NUMBER,
+        "brightness_max_": _NUMBER,
+    },
     StandardScaler: {**_N_FEATURES, **_N_SAMPLES, "mean_": "f", "var_": "f", "scale_": "f"},
     MinMaxScaler: _N_FEATURES
     | _N_SAMPLES
@@ -107,6 +112,16 @@ def _find_problem(name: Any, where: str, is_last: bool) -> str:
     return f"the {where} is a {str(name)[:80]}; model files take {kinds} here."
 
 
+def _say_how_to_keep(model: Any) -> str:
+    """Return what to do with a model that no file takes."""
+    if hasattr(model, "refit"):  # as all searches have, and nothing else
+        return "Save the best model of the search: its best_estimator_."
+    return (
+        "Keep it with pickle, for yourself alone, because loading a pickle runs code; or with "
+        "skops, whose load takes a list of the types that you trust."
+    )
+
+
 def write_model(
     model: Any, arrays: Arrays, keep_optimizer: bool, where: str = "model", is_last: bool = True
 ) -> Any:
@@ -121,7 +136,7 @@ def write_model(
     if not is_last and (model is None or (type(model) is str and model == "passthrough")):
         return model
     if problem := _find_problem(type_name(model), where, is_last):
-        raise TypeError(problem)
+        raise TypeError(f"{problem} {_say_how_to_keep(model)}")
     check_is_fitted(model)
     state = dict(model.__getstate__())
     for name in ("_skl_callbacks", "_sklearn_version"):  # which stands in the file once
@@ -220,6 +235,9 @@ class ModelReader:
             low, high = (_NUMBER.read(bound) for bound in params["feature_range"])
             require(low < high, f"{where}.feature_range does not rise")
         fitted = self._read_fitted(cls, params, state, where)
+        if cls is PixelScaler:
+            low, high = fitted["brightness_min_"], fitted["brightness_max_"]
+            require(low <= high, f"{where}.brightness_min_ is larger than brightness_max_")
         model = self._set_state(cls(), params | fitted)
         if cls is DigitImageNormalizer:  # which takes pictures for columns
             return Built(model, 0, len(model.get_feature_names_out()))

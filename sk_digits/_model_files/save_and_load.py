@@ -70,7 +70,8 @@ def save_model(
     Raises
     ------
     TypeError
-        If `model` is of another type, or `metadata` is no dict of JSON values.
+        If `model` is of another type, or `metadata` is no dict of JSON values. The message says how
+        to keep such a model.
     NotFittedError
         If `model` is not fitted.
     ValueError

@@ -1,6 +1,8 @@
 """`load_digits_28`: scikit-learn's bundled digits in MNIST's layout."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +10,10 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
-from sk_digits.datasets._mnist import make_bunch
+from sk_digits.datasets._bunch import make_bunch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DIGITS_28_DESCR = """scikit-learn's 1,797 bundled digits in MNIST's layout.
 
@@ -34,6 +39,18 @@ def _to_mnist_layout(small: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     return np.stack([np.roll(image, corner, axis=(0, 1)) for image, corner in shifted])
 
 
+@overload
+def load_digits_28(*, return_X_y: Literal[False] = ..., as_frame: bool = ...) -> Bunch: ...
+@overload
+def load_digits_28(
+    *, return_X_y: Literal[True], as_frame: Literal[False] = ...
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]: ...
+@overload
+def load_digits_28(
+    *, return_X_y: Literal[True], as_frame: Literal[True]
+) -> tuple[pd.DataFrame, pd.Series[Any]]: ...
+@overload
+def load_digits_28(*, return_X_y: bool, as_frame: bool = ...) -> Bunch | tuple[Any, Any]: ...
 def load_digits_28(*, return_X_y: bool = False, as_frame: bool = False) -> Bunch | tuple[Any, Any]:
     """Load the 1,797 digits bundled with scikit-learn in MNIST's layout of 28 x 28 pixels.
 
@@ -82,6 +99,7 @@ def load_digits_28(*, return_X_y: bool = False, as_frame: bool = False) -> Bunch
         small.target.astype(np.int64),
         return_X_y,
         as_frame,
+        target_names=np.arange(10),
         indices=np.arange(len(small.target), dtype=np.int64),
         source="scikit-learn",
         source_location="sklearn.datasets.load_digits",

@@ -1,5 +1,7 @@
 """`fetch_mnist`: MNIST from local IDX files or from OpenML, verified and split into subsets."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import math
@@ -9,12 +11,17 @@ from collections.abc import Iterable
 from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.datasets import fetch_openml, get_data_home
 from sklearn.utils import Bunch
+
+from sk_digits.datasets._bunch import make_bunch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -43,6 +50,10 @@ scaled to fit a box of 20 x 20 pixels, and its centre of mass was moved to the c
 LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition. Proc. of
 the IEEE 86(11), 1998.
 """
+
+
+class DownloadError(OSError):
+    """MNIST cannot be downloaded, and nobody has named a folder that should hold it."""
 
 
 def _read_idx(path: Path, shape: tuple[int, ...]) -> _Bytes:
@@ -77,8 +88,8 @@ def _check_genuine(array: _Bytes, name: str, origin: str) -> _Bytes:
     return array
 
 
-def _search_folder(data_home: str | os.PathLike[str] | None) -> Path:
-    """Return the folder in which to look for the four IDX files."""
+def _search_folder(data_home: str | os.PathLike[str] | None) -> tuple[Path, bool]:
+    """Return the folder to look for the four IDX files in, and whether SK_DIGITS_DATA names it."""
     if not isinstance(data_home, str | os.PathLike | None):
         raise TypeError(f"data_home={data_home!r} is not a path: pass a str or path-like.")
     named = os.environ.get("SK_DIGITS_DATA") if data_home is None else None
@@ -87,13 +98,17 @@ def _search_folder(data_home: str | os.PathLike[str] | None) -> Path:
         raise FileNotFoundError(f"$SK_DIGITS_DATA names {named!r}, which is not a folder.")
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"data_home={str(folder)!r} is not a folder.")
-    return folder
+    return folder, bool(named)
 
 
-def _find_idx_files(folder: Path) -> list[Path]:
+def find_idx_files(folder: Path) -> list[Path]:
     """Return the paths of the four files in the order of `_SHAPES`, or [] if there are none."""
-    pairs = {name: (folder / name, folder / f"{name}.gz") for name in _SHAPES}
-    found = {name: path for name, pair in pairs.items() for path in pair[::-1] if path.is_file()}
+    found: dict[str, Path] = {}
+    for name in _SHAPES:
+        spellings = (name, name.replace("-idx", ".idx"))  # a dot, as 7-Zip unpacks them
+        paths = [folder / f"{spelling}{end}" for spelling in spellings for end in ("", ".gz")]
+        if present := [path for path in paths if path.is_file()]:
+            found[name] = present[0]
     missing = [name for name in _SHAPES if name not in found]
     if found and missing:
         raise FileNotFoundError(
@@ -116,7 +131,7 @@ def _fetch_from_openml(data_home: str | os.PathLike[str] | None, searched: Path)
                 for values in (answer.data, answer.target)
             ]
     except (OSError, EOFError, HTTPException, KeyError, ValueError) as error:
-        raise OSError(
+        raise DownloadError(
             f"MNIST is not in {searched} and could not be downloaded from {_OPENML}, version 1 "
             f"({type(error).__name__}: {error}). {_HOW_TO_PROVIDE}"
         ) from error
@@ -126,39 +141,54 @@ def _fetch_from_openml(data_home: str | os.PathLike[str] | None, searched: Path)
 
 def _subset_indices(subset: str, n_rows: int) -> npt.NDArray[np.int64]:
     """Return the positions of the subset's rows in "all", in the subset's own order."""
-    if subset == "all":
-        return np.arange(n_rows, dtype=np.int64)
+    if subset in ("all", "train", "test"):
+        n_train = _SHAPES["train-labels-idx1-ubyte"][0]
+        part = {"all": slice(None), "train": slice(n_train), "test": slice(n_train, None)}[subset]
+        return np.arange(n_rows, dtype=np.int64)[part]
     # "rest" is stored too, because its order is that of train_test_split and cannot be derived from
     # the other two.
     stored = files("sk_digits.datasets").joinpath("mnist_12k_indices.npz")
     with stored.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        parts = ("rest",) if subset == "rest" else ("train", "test")
-        return np.concatenate([arrays[part] for part in parts]).astype(np.int64)
+        names = ("rest",) if subset == "rest" else ("train", "test")
+        return np.concatenate([arrays[name] for name in names]).astype(np.int64)
 
 
-def make_bunch(
-    images: _Bytes,
-    target: npt.NDArray[np.int64],
+@overload
+def fetch_mnist(
+    *,
+    subset: str = ...,
+    data_home: str | os.PathLike[str] | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[False] = ...,
+    as_frame: bool = ...,
+) -> Bunch: ...
+@overload
+def fetch_mnist(
+    *,
+    subset: str = ...,
+    data_home: str | os.PathLike[str] | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[True],
+    as_frame: Literal[False] = ...,
+) -> tuple[_Bytes, npt.NDArray[np.int64]]: ...
+@overload
+def fetch_mnist(
+    *,
+    subset: str = ...,
+    data_home: str | os.PathLike[str] | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[True],
+    as_frame: Literal[True],
+) -> tuple[pd.DataFrame, pd.Series[Any]]: ...
+@overload
+def fetch_mnist(
+    *,
+    subset: str = ...,
+    data_home: str | os.PathLike[str] | None = ...,
+    download_if_missing: bool = ...,
     return_X_y: bool,
-    as_frame: bool,
-    **fields: Any,
-) -> Bunch | tuple[Any, Any]:
-    data, labels, frame = images.reshape(len(images), -1), target, None
-    names = [f"pixel{i}" for i in range(1, data.shape[1] + 1)]
-    if as_frame:
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("as_frame=True needs pandas: pip install pandas.") from error
-        data = pd.DataFrame(data, columns=names)
-        labels = pd.Series(target, name="target")
-        frame = data.assign(target=labels)
-    if return_X_y:
-        return data, labels
-    fields |= {"images": images, "feature_names": names, "target_names": np.arange(10)}
-    return Bunch(data=data, target=labels, frame=frame, **fields)
-
-
+    as_frame: bool = ...,
+) -> Bunch | tuple[Any, Any]: ...
 def fetch_mnist(
     *,
     subset: str = "12k",
@@ -171,21 +201,23 @@ def fetch_mnist(
 
     The four IDX files, with or without ``.gz``, are read from one folder: `data_home` if given,
     else the folder named by the environment variable ``SK_DIGITS_DATA``, else scikit-learn's data
-    home. If none of the four files is there, OpenML's ``mnist_784`` (version 1) is downloaded, or
-    taken from scikit-learn's cache, and parsed in every call. This takes some 20 seconds and 1 GB
-    of memory, while the files take a quarter of a second. Whatever the source, all data is checked
-    against the SHA-256 digests of the original files.
+    home. Names with ``.idx`` for ``-idx`` are found as well. If none of the four files is there,
+    OpenML's ``mnist_784`` (version 1) is downloaded, or taken from scikit-learn's cache, and parsed
+    in every call; but where ``SK_DIGITS_DATA`` names a folder without them, that is an error.
+    OpenML takes some 20 seconds and 1 GB of memory, while the files take a quarter of a second.
+    Whatever the source, all data is checked against the SHA-256 digests of the original files.
 
     Parameters
     ----------
-    subset : {"12k", "rest", "all"}, default="12k"
+    subset : {"12k", "rest", "all", "train", "test"}, default="12k"
         Which rows to load. "12k": 12,000 rows, stratified by digit, of which the first 10,000 are
         the training set and the last 2,000 the test set. "rest": the other 58,000 rows, a large
-        held-out set. "all": all 70,000 rows, the 60,000 of the training files before the 10,000 of
-        the test files.
+        held-out set. "train" and "test": the official 60,000 and 10,000 rows, of different writers.
+        "all": all 70,000 rows, "train" before "test". "12k" and "rest" mix both, so an accuracy on
+        "test" takes a model that was trained on rows of "train".
     data_home : str or path-like, default=None
-        Folder of the IDX files, and of scikit-learn's OpenML cache. If None, the OpenML cache is in
-        scikit-learn's data home, whatever ``SK_DIGITS_DATA`` is set to.
+        Folder of the IDX files, and of scikit-learn's OpenML cache. None is the folder that
+        ``SK_DIGITS_DATA`` names, else scikit-learn's data home.
     download_if_missing : bool, default=True
         Whether to use OpenML if none of the files is found. If False, missing files are an error,
         and neither the network nor the OpenML cache is used.
@@ -212,8 +244,9 @@ def fetch_mnist(
         corrupt, of the wrong type or shape, or with a wrong digest.
     OSError
         If some of the four files are missing, or all are missing and `download_if_missing` is False
-        (FileNotFoundError); if ``SK_DIGITS_DATA`` or `data_home` is not a folder; if the download
-        from OpenML fails or its table is not of numbers.
+        or ``SK_DIGITS_DATA`` names the folder (FileNotFoundError); if ``SK_DIGITS_DATA`` or
+        `data_home` is not a folder; if the download from OpenML fails or its table is not of
+        numbers.
     ImportError
         If `as_frame` is True and pandas is not installed.
 
@@ -235,14 +268,20 @@ def fetch_mnist(
     >>> fetch_mnist(subset="10k")
     Traceback (most recent call last):
     ...
-    ValueError: subset='10k' is unknown: it must be '12k', 'rest' or 'all'.
+    ValueError: subset='10k' is unknown: it must be '12k', 'rest', 'all', 'train' or 'test'.
     """
-    if not isinstance(subset, str) or subset not in ("12k", "rest", "all"):
-        raise ValueError(f"subset={subset!r} is unknown: it must be '12k', 'rest' or 'all'.")
-    folder = _search_folder(data_home)
-    if paths := _find_idx_files(folder):
+    if not isinstance(subset, str) or subset not in ("12k", "rest", "all", "train", "test"):
+        raise ValueError(
+            f"subset={subset!r} is unknown: it must be '12k', 'rest', 'all', 'train' or 'test'."
+        )
+    folder, is_from_environment = _search_folder(data_home)
+    if paths := find_idx_files(folder):
         source, location, origins = "idx", str(folder), [str(path) for path in paths]
         found: Iterable[_Bytes] = map(_read_idx, paths, _SHAPES.values())
+    elif is_from_environment:
+        raise FileNotFoundError(
+            f"$SK_DIGITS_DATA names {str(folder)!r}, and MNIST is not there. {_HOW_TO_PROVIDE}"
+        )
     elif download_if_missing:
         source, location = "openml", "https://www.openml.org/d/554"
         origins = [f"The part of {_OPENML} that corresponds to {name}" for name in _SHAPES]
@@ -260,6 +299,7 @@ def fetch_mnist(
         target[indices],
         return_X_y,
         as_frame,
+        target_names=np.arange(10),
         indices=indices,
         source=source,
         source_location=location,

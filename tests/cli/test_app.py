@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sk_digits import __version__
 from sk_digits._cli import app
+from sk_digits._cli.options import complete_data
 
 runner = CliRunner()
 COMMANDS = ["train", "evaluate", "predict", "search", "export", "demo"]
@@ -87,6 +88,12 @@ def test_wrong_arguments_are_a_usage_error():
         (["evaluate", "MODEL"], "Give it as: sk-digits evaluate --model"),
         (["predict", "a.png", "--json", "--csv"], "exclude each other"),
         (["train", "--out", "no/such/folder/m.safetensors"], "there is no no/such/folder"),
+        (["train", "--out", "model.skops"], "model.skops does not end in .safetensors"),
+        (["train", "--out", "/proc/m.safetensors"], "/proc/m.safetensors"),
+        (["export", "--model", "MODEL", "--onnx", "m.safetensors"], "m.safetensors does not end in .onnx"),
+        (["evaluate", "--model", "MODEL", "--plot", "a.txt"], "a.txt does not end in one of .png, .jpg"),
+        (["evaluate", "--model", "MODEL", "--plot", "no/such/a.png"], "there is no no/such"),
+        (["predict", "--model", "MODEL", "EMPTY", "--show", "a.docx"], "a.docx does not end in one of .png"),
     ],
 )
 def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):
@@ -96,6 +103,25 @@ def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):
     assert result.exit_code == 2
     words = result.stderr.replace("│", " ").split()
     assert complaint in " ".join(words)
+
+
+def test_what_may_follow_data_is_completed(tmp_path, monkeypatch):
+    """The names of data sets and folders, as a shell asks for them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits of mine").mkdir()
+    (tmp_path / "others").mkdir()
+    (tmp_path / "digits.txt").touch()
+    assert complete_data("di") == ["digits", "digits of mine/"]
+    assert complete_data("") == ["auto", "mnist", "digits", "digits of mine/", "others/"]
+    environment = {"_ROOT_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    environment["COMP_WORDS"] = "root train --data mn"
+    assert runner.invoke(app, [], env=environment, prog_name="root").stdout.split() == ["mnist"]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_help_says_where_mnist_is_looked_for(command):
+    """--data's help names the environment variable."""
+    assert "SK_DIGITS_DATA" in runner.invoke(app, [command, "--help"]).stdout
 
 
 @pytest.mark.slow

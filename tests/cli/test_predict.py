@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sk_digits import make_digit_pipeline, save_model
+from sk_digits import load_model, make_digit_pipeline, save_model
 from sk_digits._cli import app
 from sk_digits.datasets import load_digits_28
 
@@ -42,6 +42,18 @@ def _page(labels_per_line, path):
         row += n
     page.save(path)
     return texts
+
+
+def test_a_model_of_the_bundled_digits_says_so(model, photos, tmp_path):
+    """One line on standard error says that it misreads photos; a model of other data is silent."""
+    image = str(photos[0] / "0.png")
+    result = runner.invoke(app, ["predict", "--model", str(model), image])
+    assert result.exit_code == 0
+    assert result.stderr.startswith("sk-digits: warning: The model was trained on scikit-learn's")
+    assert result.stderr.count("\n") == 1
+    other = tmp_path / "other.safetensors"
+    save_model(load_model(model), other, metadata={"data": "MNIST"})
+    assert runner.invoke(app, ["predict", "--model", str(other), image]).stderr == ""
 
 
 def test_predict_reads_photos(model, photos):

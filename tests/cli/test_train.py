@@ -56,6 +56,7 @@ def test_train_reports_on_the_bundled_digits():
     rows = re.findall(r"^ +(\d)  ((?: +\d+){10})$", result.stdout, re.MULTILINE)
     assert [label for label, _ in rows] == [*"0123456789"]
     assert sum(int(n) for _, counts in rows for n in counts.split()) == 360
+    assert result.stderr.endswith("to keep one: sk-digits train --out digits.safetensors\n")
 
 
 def test_the_same_seed_gives_the_same_report():
@@ -66,11 +67,12 @@ def test_the_same_seed_gives_the_same_report():
 
 
 def test_auto_without_mnist_says_what_it_uses_instead(no_mnist):
-    """Without MNIST, auto trains on the bundled digits, says so, and says how to get MNIST."""
+    """It says so first and last: what the model is good for, and how to get MNIST."""
     result = runner.invoke(app, ["train", "--epochs", "1", "--hidden", "16"])
     assert result.exit_code == 0
-    assert "Using scikit-learn's 1,797 bundled digits instead" in result.stderr
-    assert "SK_DIGITS_DATA" in result.stderr
+    assert "Using scikit-learn's bundled digits, 1,797 small images, instead" in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert re.search(r"warning: .*bundled digits.*misreads photos.*SK_DIGITS_DATA", last)
     assert "scikit-learn's bundled digits" in result.stdout
 
 
@@ -81,7 +83,22 @@ def test_missing_mnist_is_an_error(no_mnist, data):
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.startswith("sk-digits: ")
-    assert "train-images-idx3-ubyte" in result.stderr
+    assert {"mnist": "train-images-idx3-ubyte", "no/such/folder": "no such folder"}[data] in (
+        result.stderr
+    )
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("data", ["auto", "mnist"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_named_folder_without_mnist_is_an_error(no_mnist, monkeypatch, tmp_path, data, exists):
+    """What SK_DIGITS_DATA names has no replacement, neither a download nor the bundled digits."""
+    folder = tmp_path if exists else tmp_path / "absent"
+    monkeypatch.setenv("SK_DIGITS_DATA", str(folder))
+    result = runner.invoke(app, ["train", "--data", data, "--epochs", "1"])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert f"$SK_DIGITS_DATA names '{folder}'" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

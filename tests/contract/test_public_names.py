@@ -26,7 +26,7 @@ PROMISED = {
         "segment_digits",
     ],
     "sk_digits.cluster": ["DurableClient"],
-    "sk_digits.datasets": ["fetch_mnist", "load_digits_28"],
+    "sk_digits.datasets": ["fetch_mnist", "load_digits_28", "load_image_folder"],
     "sk_digits.displays": ["DigitGridDisplay", "TrainingHistoryDisplay"],
     "sk_digits.onnx": ["to_onnx"],
 }

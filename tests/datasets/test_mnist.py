@@ -187,6 +187,26 @@ def test_stored_indices_choose_rows_and_their_order(tiny_home, monkeypatch, subs
     np.testing.assert_array_equal(part.target, everything.target[chosen])
 
 
+def test_official_subsets_are_the_training_and_the_test_files(tiny, tiny_home):
+    """Subsets "train" and "test" are the two parts of "all", at their places in it."""
+    train, test = (fetch_mnist(subset=name, data_home=tiny_home) for name in ("train", "test"))
+    np.testing.assert_array_equal(train.images, tiny[IMAGES])
+    np.testing.assert_array_equal(train.target, tiny[LABELS])
+    np.testing.assert_array_equal(test.images, tiny[TEST_IMAGES])
+    np.testing.assert_array_equal(test.target, tiny[TEST_LABELS])
+    everything = np.concatenate([train.indices, test.indices])
+    np.testing.assert_array_equal(everything, np.arange(N_TRAIN + N_TEST))
+
+
+@pytest.mark.parametrize("subset", ["train", "test"])
+def test_official_subsets_are_checked_against_the_pins(tiny_home, subset):
+    """A changed file is an error, whichever subset it belongs to."""
+    path = tiny_home / IMAGES
+    path.write_bytes(path.read_bytes()[:-1] + b"\xaa")
+    with pytest.raises(ValueError, match="differs from MNIST's train-images"):
+        fetch_mnist(subset=subset, data_home=tiny_home)
+
+
 def test_return_X_y_gives_the_bunchs_data_and_target(tiny_home):
     """return_X_y returns data and target alone."""
     mnist = fetch_mnist(subset="all", data_home=tiny_home)
@@ -227,7 +247,7 @@ def test_as_frame_without_pandas_says_so(monkeypatch):
 @pytest.mark.parametrize("subset", ["10k", "", None, 12, ["all"]])
 def test_unknown_subset_is_rejected_before_any_file_is_read(subset, tmp_path):
     """The error names the parameter, the value and what is allowed."""
-    with pytest.raises(ValueError, match=r"subset=.* is unknown: .* '12k', 'rest' or 'all'"):
+    with pytest.raises(ValueError, match=r"subset=.* is unknown: .* 'all', 'train' or 'test'"):
         fetch_mnist(subset=subset, data_home=tmp_path)
 
 
@@ -248,6 +268,15 @@ def test_file_is_read_by_its_content_and_not_by_its_ending(tiny_home):
     labels = tiny_home / LABELS
     labels.write_bytes(gzip.compress(labels.read_bytes()))
     assert len(fetch_mnist(subset="all", data_home=tiny_home).target) == N_TRAIN + N_TEST
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_names_with_a_dot_are_found(tiny, tmp_path, zipped):
+    """Some programs unpack train-images-idx3-ubyte.gz as train-images.idx3-ubyte."""
+    home = write(tiny, tmp_path / "dots", zipped=zipped)
+    for file in home.iterdir():
+        file.rename(home / file.name.replace("-idx", ".idx"))
+    np.testing.assert_array_equal(fetch_mnist(subset="train", data_home=home).images, tiny[IMAGES])
 
 
 def test_data_home_may_be_a_str(tiny_home):
@@ -285,6 +314,16 @@ def test_environment_variable_without_a_folder_is_an_error(tmp_path, monkeypatch
     monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match=r"SK_DIGITS_DATA names .*absent.* not a folder"):
         fetch_mnist()
+
+
+def test_environment_variable_of_a_folder_without_mnist_is_an_error(tmp_path, monkeypatch):
+    """What SK_DIGITS_DATA names is used or is an error: nothing is downloaded in its place."""
+    calls = answer_with(monkeypatch, URLError("no route"))
+    monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"SK_DIGITS_DATA names .*MNIST is not there") as e:
+        fetch_mnist()
+    assert all(name in str(e.value) for name in NAMES)
+    assert calls == []
 
 
 def test_data_home_that_is_a_file_is_an_error(tmp_path):
@@ -451,10 +490,9 @@ def test_openml_answer_in_fortran_order_is_accepted(tiny, tmp_path, monkeypatch)
 
 
 def test_openml_is_asked_for_version_1_with_the_callers_data_home(tiny, tmp_path, monkeypatch):
-    """OpenML's cache is data_home, else scikit-learn's own, also with SK_DIGITS_DATA set."""
+    """OpenML's cache is data_home, else scikit-learn's own."""
     calls = answer_with(monkeypatch, openml_answer(tiny))
     fetch_mnist(subset="all", data_home=tmp_path)
-    monkeypatch.setenv("SK_DIGITS_DATA", str(tmp_path))
     fetch_mnist(subset="all")
     assert [kwargs["data_home"] for _, kwargs in calls] == [tmp_path, None]
     for args, kwargs in calls:

@@ -1,12 +1,21 @@
 """A small model in a file, and a running page with it."""
 
 import os
+import queue
 
 import pytest
 from support.drawing_page import running_demo
 
 from sk_digits import make_digit_pipeline, save_model
 from sk_digits.datasets import fetch_mnist, load_digits_28
+
+
+@pytest.fixture(autouse=True)
+def opened(monkeypatch):
+    """Open no browser; return a queue of the addresses that would have been opened."""
+    addresses = queue.Queue()
+    monkeypatch.setattr("webbrowser.open", addresses.put)
+    return addresses
 
 
 @pytest.fixture(scope="session")

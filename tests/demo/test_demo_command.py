@@ -29,7 +29,7 @@ def test_without_a_model_the_reader_of_the_package_answers(monkeypatch):
     """Nobody has to train first."""
     models = []
     monkeypatch.setattr("sk_digits._demo.serve", lambda model, **kwargs: models.append(model))
-    assert CliRunner().invoke(app, ["demo"]).exit_code == 0
+    assert CliRunner().invoke(app, ["demo", "--no-browser"]).exit_code == 0
     assert models == [None]
 
 
@@ -61,6 +61,22 @@ def test_what_is_no_model_file_is_told(tmp_path, content, message):
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--no-browser"]])
+def test_it_opens_the_page_in_the_browser(model_file, monkeypatch, opened, options):
+    """The address that it prints is opened, unless --no-browser is given."""
+
+    def serve(model, *, host, port, ready):
+        ready("http://127.0.0.1:1/token/")
+
+    monkeypatch.setattr("sk_digits._demo.serve", serve)
+    result = CliRunner().invoke(app, ["demo", "--model", str(model_file), *options])
+    assert result.exit_code == 0
+    assert "http://127.0.0.1:1/token/" in result.stdout
+    if not options:
+        assert opened.get(timeout=10) == "http://127.0.0.1:1/token/"
+    assert opened.empty()
 
 
 @pytest.mark.slow

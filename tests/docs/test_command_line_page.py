@@ -106,7 +106,7 @@ def test_all_environment_variables_are_there():
 
 def test_all_fields_of_evaluate_are_there(run, folder):
     """The section names each field of the JSON but the labels."""
-    found = json.loads(run("evaluate", folder / "model.safetensors", "--data", "digits", "--json"))
+    found = json.loads(run("evaluate", "--model", folder / "model.safetensors", "--data", "digits", "--json"))
     assert not missing(keys(found) - set(map(str, range(10))), section("evaluate"))
 
 
@@ -114,9 +114,9 @@ def test_all_fields_of_evaluate_are_there(run, folder):
 def test_all_fields_of_predict_are_there(run, folder, many):
     """The section names each field of the JSON, and each column of the CSV."""
     model, picture = folder / "model.safetensors", folder / "digit.png"
-    found = json.loads(run("predict", model, picture, "--top", 2, "--json", *many))
+    found = json.loads(run("predict", "--model", model, picture, "--top", 2, "--json", *many))
     assert not missing(keys(found), section("predict"))
-    head, row = csv.reader(run("predict", model, picture, "--top", 2, "--csv", *many).splitlines())
+    head, row = csv.reader(run("predict", "--model", model, picture, "--top", 2, "--csv", *many).splitlines())
     assert len(head) == len(row)
     assert not missing(head, section("predict"))
 

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sk_digits import PixelScaler
+from sk_digits.datasets import fetch_mnist
 
 IMAGES = np.array([[0, 51, 255], [0, 102, 204]], dtype=np.uint8)
 FLOATS = hnp.arrays(
@@ -297,10 +298,13 @@ def test_a_clone_forgets_what_was_learned():
         ([0, 255], [0, -300], r"up to 300 are beyond pixel_max_=255\b"),
         ([0, 255], [0.25, 1], r"up to 1 are mere fractions of pixel_max_=255\b"),
         ([0, 65535], [0, 0.5], r"up to 0\.5 are mere fractions of pixel_max_=65535\b"),
+        ([0, 255], [0, 1], r"up to 1 are mere fractions of pixel_max_=255\b"),
+        ([0, 255], [0, 16], r"up to 16 are mere fractions of pixel_max_=255\b"),
+        ([0, 65535], [0, 255], r"up to 255 are mere fractions of pixel_max_=65535\b"),
     ],
 )
 def test_other_units_than_in_training_are_a_warning(container, trained, given, problem):
-    """Values beyond the range, or fractions of 255 only, cause one warning and are scaled."""
+    """Values beyond the range, or a small part of it only, cause one warning and are scaled."""
     scaler = PixelScaler().fit(container(np.array([trained], dtype=float)))
     with pytest.warns(UserWarning, match=f"PixelScaler: values {problem}.*same units") as caught:
         out = scaler.transform(container(np.array([given], dtype=float)))
@@ -322,8 +326,8 @@ def test_the_warning_points_at_the_callers_line():
     ("trained", "given"),
     [
         ([0, 255], [0, 0]),
-        ([0, 255], [0, 1]),
-        ([0, 255], [0.5, 2]),
+        ([0, 255], [0, 20]),
+        ([0, 255], [0.5, 18]),
         ([0, 16], [0.5, 0.25]),
         ([0, 1], [0, 1]),
     ],
@@ -339,3 +343,85 @@ def test_what_interpolation_rounds_up_is_no_other_unit():
     """A value slightly above full ink causes no warning, which would be an error here."""
     scaler = PixelScaler().fit([[0.0, 255.0]])
     assert scaler.transform([[0.0, 255.0002]]).max() == pytest.approx(1)
+
+
+# Warnings of inverted images
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("n_rows", [1, 50])
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_inverted_images_are_one_warning(digits_28, container, n_rows, is_inverted):
+    """One image or many, dark on light after light on dark or the other way round."""
+    X = 255 - digits_28[0] if is_inverted else digits_28[0]
+    scaler = PixelScaler().fit(container(X[:500]))
+    given = container(255 - X[500 : 500 + n_rows])
+    with pytest.warns(UserWarning, match="seem to be inverted.*pixel_max - X") as caught:
+        out = scaler.transform(given)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    out = out.toarray() if sp.issparse(out) else out
+    np.testing.assert_allclose(out, (255.0 - X[500 : 500 + n_rows]) / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ground", [180, 255])
+def test_a_picture_on_bright_ground_is_a_warning(digits_28, ground):
+    """The ground of a photo need not be white."""
+    scaler = PixelScaler().fit(digits_28[0])
+    photo = (ground * (1 - digits_28[0][:1] / 255)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="seem to be inverted"):
+        scaler.transform(photo)
+
+
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_no_training_image_and_no_blank_one_is_a_warning(digits_28, is_inverted):
+    """Neither alone nor in batches: a warning would be an error here."""
+    X = 255 - digits_28[0] if is_inverted else digits_28[0]
+    scaler = PixelScaler().fit(X)
+    for n_rows in (1, 10, len(X)):
+        for start in range(0, len(X), n_rows):
+            scaler.transform(X[start : start + n_rows])
+    assert not scaler.transform(np.zeros((1, 784))).any()
+
+
+def test_half_trained_on_inverted_images_it_takes_both(digits_28):
+    """Where training had both, neither is a warning."""
+    X = digits_28[0]
+    scaler = PixelScaler().fit(np.concatenate([X[:100], 255 - X[100:200]]))
+    assert scaler.transform(255 - X[:1]).shape == scaler.transform(X[:1]).shape
+
+
+@pytest.mark.slow
+def test_mnists_training_images_are_no_warning(mnist_home):
+    """Neither one by one nor in batches of 10 and 1,000, and each is one when it is inverted."""
+    X = fetch_mnist(data_home=mnist_home).data[:10_000]
+    scaler = PixelScaler().fit(X[:5_000])
+    for n_rows in (1, 10, 1000):
+        for start in range(0, len(X), n_rows):
+            scaler.transform(X[start : start + n_rows])
+    for row in X[::10]:
+        with pytest.warns(UserWarning, match="inverted"):
+            scaler.transform(255 - row[np.newaxis])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.lists(st.integers(0, 255), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_brightness_is_learned_alike_in_any_chunks_and_containers(rows):
+    """It is the range of the rows' means."""
+    X = np.array(rows)
+    whole, chunks, sparse = PixelScaler().fit(X), PixelScaler(), PixelScaler().fit(sp.csc_array(X))
+    for row in X:
+        chunks.partial_fit(row[np.newaxis])
+    expected = pytest.approx((X.mean(axis=1).min(), X.mean(axis=1).max()), rel=1e-6)
+    for scaler in (whole, chunks, sparse):
+        assert (scaler.brightness_min_, scaler.brightness_max_) == expected
+    assert vars(whole) == vars(chunks) == vars(sparse)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_brightness_of_the_largest_numbers_is_finite(sign):
+    """Sums that overflow are no trouble."""
+    scaler = PixelScaler().fit(sign * np.full((2, 100), 1.7e308))
+    assert scaler.brightness_min_ == scaler.brightness_max_ == pytest.approx(sign * 1.7e308)
+    scaler.fit(np.array([[1.7e308] * 200 + [-1.7e308] * 200]))
+    assert np.isfinite(scaler.brightness_min_)

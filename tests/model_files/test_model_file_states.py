@@ -259,6 +259,8 @@ def test_every_state_of_a_generator_comes_back(digits, path, n_draws):
 
 OTHERS = [
     (SCALER, ["state", "pixel_max_"], 0, "'pixel_max_' parameter"),
+    (SCALER, ["state", "brightness_min_"], 300.0, "brightness_min_ is larger than brightness_max_"),
+    (SCALER, ["state", "brightness_max_"], "255", "'brightness_max_' parameter"),
     (SCALER, ["state", "n_features_in_"], 63, "takes 64 columns, but gets 63"),
     (SCALER, ["state", "n_features_in_"], 2**62, "takes 64 columns, but gets 46116"),
     (SCALER, ["state", "n_features_in_"], 64.0, "'n_features_in_' parameter"),

@@ -12,9 +12,13 @@ import pytest
 import safetensors.numpy
 import sklearn
 import skops.io
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -325,6 +329,26 @@ def test_models_of_other_types_are_refused(digits, path, model, message):
     """The error names what is in the way, and what could stand there."""
     with pytest.raises(TypeError, match=message):
         save_model(model.fit(*digits), path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        (GridSearchCV(DigitANN(**TINY), {"lr": [0.01]}, cv=2), "its best_estimator_"),
+        (
+            RandomizedSearchCV(make_digit_pipeline(**TINY), {"ann__lr": [0.01]}, n_iter=1, cv=2),
+            "its best_estimator_",
+        ),
+        (CalibratedClassifierCV(DigitANN(**TINY), cv=2), r"pickle.*skops.*types that you trust"),
+        (BaggingClassifier(DigitANN(**TINY), n_estimators=2), r"pickle.*skops"),
+    ],
+)
+@pytest.mark.parametrize("fitted", [True, False])
+def test_how_to_keep_a_meta_estimator_is_said(digits, path, model, advice, fitted):
+    """Of a search its best model; other meta-estimators by other means."""
+    with pytest.raises(TypeError, match=f"the model is a sklearn.*{advice}"):
+        save_model(clone(model).fit(*digits) if fitted else clone(model), path)
     assert not path.exists()
 
 

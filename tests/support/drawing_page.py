@@ -89,7 +89,17 @@ def running_demo(
     `env` is added to the environment.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "sk_digits", "demo", "--model", str(model), "--port", "0"],
+        [
+            sys.executable,
+            "-m",
+            "sk_digits",
+            "demo",
+            "--model",
+            str(model),
+            "--port",
+            "0",
+            "--no-browser",
+        ],
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

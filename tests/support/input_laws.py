@@ -23,6 +23,7 @@ KNOWN_WARNINGS = (
     "X does not have valid feature names, but",
     "A column-vector y was passed",
     "PixelScaler: values up to",
+    "PixelScaler: the images seem to be inverted",
     "The number of unique classes is greater than 50%",
     "A single label was found in",
 )
