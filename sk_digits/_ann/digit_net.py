@@ -24,6 +24,7 @@ from sk_digits._ann.interrupts import defer_ctrl_c
 from sk_digits._network.adamw import AdamW, bare_step
 from sk_digits._network.batches import Batches, as_tensor
 from sk_digits._network.early_stopper import EarlyStopper
+from sk_digits._network.gradients import Backpropagation
 from sk_digits._network.hyperparameters import Architecture, Training
 from sk_digits._network.lr_schedules import step_sizes
 from sk_digits._network.mlp import MLP
@@ -143,6 +144,8 @@ class DigitNet(NeuralNetClassifier):
             "dataset_train": Dataset(X, y),
             "dataset_valid": None if validation is None else Dataset(validation.X, validation.y),
         }
+        product_dtype = torch.bfloat16 if self.training_params.bfloat16 else X.dtype
+        backpropagate = Backpropagation(self.module_, product_dtype)
         n_steps, first = (n * len(batches) for n in (epochs, self.epochs_done))
         rates = step_sizes(self.training_params.lr_schedule, self.lr, n_steps, first)
         while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
@@ -150,7 +153,7 @@ class DigitNet(NeuralNetClassifier):
                 tasks.begin_epoch(self.epochs_done)
             start = time.perf_counter()
             self.notify("on_epoch_begin", **datasets)
-            self._train_epoch(batches, rates)
+            self._train_epoch(batches, backpropagate, rates)
             if validation is not None:
                 self._validate_epoch(validation)
             self.history.record("dur", time.perf_counter() - start)
@@ -167,15 +170,18 @@ class DigitNet(NeuralNetClassifier):
                 break
         if stopper is not None:
             stopper.restore(self.module_)
+        self.optimizer_.zero_grad()  # frees the gradients
         self._check_finite()
         return self
 
-    def _train_epoch(self, batches: Batches, rates: Iterator[float]) -> None:
+    def _train_epoch(
+        self, batches: Batches, backpropagate: Backpropagation, rates: Iterator[float]
+    ) -> None:
         module, optimizer = self.module_, self.optimizer_
+        smoothing = self.criterion_.label_smoothing
         has_hooks = self._has_batch_hooks()
         # With a constant schedule a callback may steer the learning rate.
         follows_schedule = self.training_params.lr_schedule != "constant"
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         step: Callable[[float], None] | None = None
         loss_sum = torch.zeros((), dtype=batches.X.dtype, device=batches.X.device)
         module.train()
@@ -188,16 +194,7 @@ class DigitNet(NeuralNetClassifier):
                 module.train()
             if self.training_params.augmentation is not None:
                 X = self._augment(X)
-            if self.training_params.bfloat16:
-                with torch.autocast(X.device.type, torch.bfloat16):
-                    logits = module(X)
-                logits = logits.to(X.dtype)
-            else:
-                logits = module(X)
-            loss = self.get_loss(logits, y, sample_weight=weight)
-            for parameter in parameters:
-                parameter.grad = None
-            loss.backward()
+            loss, logits = backpropagate(X, y, weight, smoothing)
             if has_hooks:
                 self.notify(
                     "on_grad_computed",
@@ -211,7 +208,6 @@ class DigitNet(NeuralNetClassifier):
                 optimizer.step()
                 if not self.callbacks_:  # else one may steer or watch the optimizer
                     step = bare_step(optimizer)
-            loss = loss.detach()
             loss_sum += loss * len(X)
             if has_hooks:
                 self._end_batch("train", X, y, logits, loss)
