@@ -208,7 +208,7 @@ class DigitNet(NeuralNetClassifier):
                 optimizer.step()
                 if not self.callbacks_:  # else one may steer or watch the optimizer
                     step = bare_step(optimizer)
-            loss_sum += loss * len(X)
+            loss_sum.add_(loss, alpha=len(X))
             if has_hooks:
                 self._end_batch("train", X, y, logits, loss)
         module.eval()

@@ -47,7 +47,6 @@ class Backpropagation:
             elif type(layer) in _ACTIVATIONS:
                 self.layers.append(_Activation(*_ACTIVATIONS[type(layer)]))
 
-    @torch.no_grad()
     def __call__(
         self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None, label_smoothing: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,13 +68,17 @@ def _cross_entropy(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the cross-entropy of the softmax with smoothed targets, and its gradient."""
     n_classes, n_rows = logits.shape
-    target = torch.full_like(logits, label_smoothing / n_classes)
-    target.scatter_(0, y[None], 1 - label_smoothing + label_smoothing / n_classes)
+    low = label_smoothing / n_classes
+    gradient = torch.full_like(logits, -low / n_rows)  # of t · log p, with the targets t, is p - t
+    gradient.scatter_(0, y.unsqueeze(0), (label_smoothing - 1 - low) / n_rows)
     log_p = logits.log_softmax(0)
-    share = torch.ones_like(log_p[0]) if weight is None else weight
-    share = share / n_rows
-    loss = -torch.linalg.vecdot(target, log_p, dim=0) @ share
-    return loss, (log_p.exp_() - target) * share
+    if weight is not None:
+        gradient *= weight
+    loss = torch.dot(gradient.view(-1), log_p.view(-1))
+    p = log_p.exp_()
+    if weight is not None:
+        p *= weight
+    return loss, gradient.add_(p, alpha=1 / n_rows)
 
 
 class _Linear:
