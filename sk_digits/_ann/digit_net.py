@@ -152,6 +152,8 @@ class DigitNet(NeuralNetClassifier):
             if tasks is not None:
                 tasks.begin_epoch(self.epochs_done)
             start = time.perf_counter()
+            remaining = 1 - self.epochs_done / epochs
+            self.criterion_.label_smoothing = self.training_params.label_smoothing * remaining
             self.notify("on_epoch_begin", **datasets)
             self._train_epoch(batches, backpropagate, rates)
             if validation is not None:
@@ -247,7 +249,7 @@ class DigitNet(NeuralNetClassifier):
                 self.notify("on_batch_begin", batch=(X, y), training=False)
                 self.module_.eval()
             logits = self.module_(X)
-            loss = self.get_loss(logits, y, sample_weight=weight)
+            loss = self.get_loss(logits, y, training=False, sample_weight=weight)
             w = torch.ones_like(y, dtype=X.dtype) if weight is None else weight
             loss_sum += loss.item() * len(X)
             correct += w[logits.argmax(1) == y].sum().item()
@@ -277,9 +279,10 @@ class DigitNet(NeuralNetClassifier):
         """Return the mean over a batch of cross-entropy times `sample_weight`.
 
         The weights have mean 1 over all training rows, not over each batch: a batch of rows with
-        small weights has a small loss.
+        small weights has a small loss. Labels are smoothed in training alone, so that losses on
+        validation rows can be compared from epoch to epoch.
         """
-        smoothing = self.criterion_.label_smoothing
+        smoothing = self.criterion_.label_smoothing if training else 0.0
         if sample_weight is None:
             return cross_entropy(y_pred, y_true, label_smoothing=smoothing)
         losses = cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)

@@ -36,8 +36,9 @@ class Dropout(nn.Module):
         draws.random_(-(2**63), None, generator=self.generator)
         numbers = draws.view(torch.int16)[: like.numel()].view(like.shape)
         n_zeroed = min(round(self.p * 65536), 65535)
-        kept = (numbers >= n_zeroed - 32768).to(like.dtype)
-        return kept.mul_(65536 / (65536 - n_zeroed))
+        factors = torch.empty_like(like)
+        torch.ge(numbers, n_zeroed - 32768, out=factors)  # 1 or 0
+        return factors.mul_(65536 / (65536 - n_zeroed))
 
 
 class BatchNorm(nn.BatchNorm1d):
