@@ -157,7 +157,7 @@ def test_label_smoothing_tempers_probabilities_only_while_it_lasts(digits):
         for n in (1, 40)
     )
     assert after_one < 0.15
-    assert after_many > 0.9
+    assert after_many > 0.7
 
 
 def test_the_validation_loss_has_no_label_smoothing(digits):
@@ -167,7 +167,7 @@ def test_the_validation_loss_has_no_label_smoothing(digits):
 
     class Validation(Callback):
         def on_epoch_end(self, net, dataset_valid=None, **kwargs):
-            probabilities = torch.softmax(net.module_(dataset_valid.X), 1)
+            probabilities = torch.softmax(net.module_(dataset_valid.X).double(), 1)
             valid.append(log_loss(dataset_valid.y, probabilities.detach(), labels=range(10)))
 
     params = TINY | {"label_smoothing": 0.3, "early_stopping": True, "callbacks": [Validation]}
