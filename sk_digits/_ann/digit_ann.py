@@ -134,8 +134,9 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
     weight_decay : float, default=1e-2
         Decoupled weight decay: each step shrinks the weights by this times the learning rate.
     label_smoothing : float, default=0.0
-        Fraction of the target, in [0, 1], that is spread over all classes. It makes the
-        probabilities less extreme.
+        Fraction of the target, in [0, 1], that is spread over all classes in the first epoch. It
+        falls linearly to 0 over the epochs of `fit`, so that it regularises but does not make the
+        final probabilities less extreme.
     batch_size : int, default=128
         Rows in a training step. If it is not less than the number of rows, every step takes all
         rows, in their own order. It has no effect on predictions.
