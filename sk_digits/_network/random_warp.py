@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 import torch
-from torch.nn.functional import grid_sample, interpolate, max_pool2d
+from torch.nn.functional import grid_sample, interpolate
 
 from sk_digits._constraints import constrained, read_fields, real, whole
 
@@ -44,9 +44,9 @@ class RandomWarp:
 
     A call draws for each image a rotation, a shear, a zoom along either axis and a translation,
     each uniform between minus and plus its strength, adds a smooth random displacement field,
-    and samples the image once, bilinearly, with zeros outside. Then strokes are made thicker or
-    thinner. Lengths are fractions of the image width, so that one setting suits images of any size.
-    With all strengths 0, the default, images stay as they are.
+    and samples the image once, bilinearly, with zeros outside. Lengths are fractions of the image
+    width, so that one setting suits images of any size. With all strengths 0, the default, images
+    stay as they are.
 
     Parameters
     ----------
@@ -64,10 +64,6 @@ class RandomWarp:
     elastic_grid : int, default=5
         Nodes of the field along either axis, from 2 to 32, with cubic interpolation in between.
         More nodes make strokes tremble, fewer bend the image as a whole.
-    thickness : float, default=0.0
-        Largest change of the strokes, up to 1: each image is mixed, by a share between 0 and this,
-        with the brightest or with the darkest of the 3x3 pixels around each pixel. At 1 a bright
-        stroke becomes up to two pixels wider, or narrower.
     p : float, default=1.0
         Probability that an image is warped at all.
 
@@ -93,7 +89,6 @@ class RandomWarp:
     translation: float = constrained(real(0), default=0.0)
     elastic: float = constrained(real(0), default=0.0)
     elastic_grid: int = constrained(whole(2, 32), default=5)
-    thickness: float = constrained(real(0, 1, closed="both"), default=0.0)
     p: float = constrained(real(0, 1, closed="both"), default=1.0)
 
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -112,7 +107,7 @@ class RandomWarp:
             New images, or the given ones if no strength is above 0.
         """
         if self.p == 0 or not any(
-            (self.rotation, self.shear, self.scale, self.translation, self.elastic, self.thickness)
+            (self.rotation, self.shear, self.scale, self.translation, self.elastic)
         ):
             return images
         n, height, width = images.shape
@@ -124,22 +119,10 @@ class RandomWarp:
         warped = grid_sample(
             images.unsqueeze(1), grid.permute(0, 2, 3, 1), align_corners=False
         ).squeeze(1)
-        if self.thickness > 0:
-            warped = self._change_thickness(warped, generator)
         if self.p == 1:
             return warped
         chosen = torch.rand(n, 1, 1, generator=generator, device=images.device) < self.p
         return torch.where(chosen, warped, images)
-
-    def _change_thickness(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Mix each image with the brightest or darkest of the pixels around each pixel."""
-        share = torch.rand(
-            len(images), 1, 1, generator=generator, dtype=images.dtype, device=images.device
-        )
-        share = (share * 2 - 1) * self.thickness
-        sign = torch.where(share < 0, -1.0, 1.0).to(images.dtype)  # the darkest of 3x3 is minus
-        extreme = sign * max_pool2d(sign * images, 3, stride=1, padding=1)  # the brightest of minus
-        return torch.lerp(images, extreme, share.abs())
 
     def _draw(self, out: torch.Tensor, aspect: float, generator: torch.Generator) -> None:
         """Draw the coefficients of the sampling grids: x in half widths, y in half heights."""
