@@ -18,7 +18,7 @@ from sk_digits._images.mnist_frame import crop_to_ink, frame
 ZOOM = 5  # drawing is done in images so many times as large
 ROOM = 90  # pixels around a digit to draw in
 # Shares of the digits that are changed so.
-UPSTROKES, FEET, BARS, TAILS, THIN_PENS = 0.5, 0.4, 0.3, 0.35, 0.35
+UPSTROKES, FEET, BARS, TAILS, THIN_PENS = 0.4, 0.4, 0.3, 0.35, 0.35
 
 Cover = NDArray[np.float32]
 
@@ -89,8 +89,8 @@ def _add_stroke(cover: Cover, points: NDArray[np.floating], width: float) -> Cov
 def _add_upstroke(cover: Cover, rng: np.random.Generator) -> Cover:
     pen, height, rows, columns = _measure(cover)
     top = np.array([columns[rows <= rows.min() + pen / 2].mean(), rows.min() + pen / 2])
-    angle = np.radians(rng.uniform(20, 65))
-    end = top + height * rng.uniform(0.25, 0.7) * np.array([-np.sin(angle), np.cos(angle)])
+    angle = np.radians(rng.uniform(20, 55))
+    end = top + height * rng.uniform(0.2, 0.6) * np.array([-np.sin(angle), np.cos(angle)])
     middle = (top + end) / 2 + rng.normal(0, 0.05 * height, 2)
     cover = _add_stroke(cover, np.array([top, middle, end]), pen * rng.uniform(0.7, 1.1))
     if rng.random() < FEET:
