@@ -13,7 +13,8 @@ from sk_digits import read_page
 from sk_digits.datasets import load_digits_28
 
 # %%
-# Make a page of numbers from images by many writers, in blue ink on paper that is darker on one side. To use a photo of your own page, write ``page = np.asarray(Image.open("page.jpg"))``.
+# Make a page of numbers from images by many writers, in blue ink on paper that is darker on one side.
+# To read a photo of your own, write ``page = "page.jpg"``.
 
 images, labels = load_digits_28().images, load_digits_28().target
 rng = np.random.default_rng(3)
