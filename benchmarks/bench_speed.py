@@ -115,31 +115,24 @@ def fit_timer(contender: Contender, task: Task, data: Data, n_rows: int) -> Call
     return timer
 
 
-def matmul_timer(shape: Shape, dtype: torch.dtype, settings: Settings) -> Callable[[], float]:
-    """Return a function that times only the forward products of an epoch's full batches."""
+def products_timer(shape: Shape, dtype: torch.dtype, settings: Settings) -> Callable[[], float]:
+    """Return a function that times the matrix products of a fit: forward, and for the gradients."""
     options: dict[str, Any] = {"dtype": dtype, "device": settings.device}
-    pairs = [
-        (torch.rand(shape.batch_size, n_in, **options), torch.rand(n_out, n_in, **options).t())
-        for n_in, n_out in shape.layers
-    ]
+    weights = [torch.rand(n_out, n_in, **options) for n_in, n_out in shape.layers]
+    inputs = [torch.rand(shape.batch_size, W.shape[1], **options) for W in weights]
+    outputs = [torch.rand(shape.batch_size, W.shape[0], **options) for W in weights]
+    n_steps = settings.epochs * -(-settings.n_rows // shape.batch_size)
 
     def products() -> None:
-        for _ in range(settings.n_rows // shape.batch_size):
-            for a, b in pairs:
-                torch.mm(a, b)
+        for _ in range(n_steps):
+            for W, x in zip(weights, inputs, strict=True):
+                torch.mm(x, W.t())
+            for W, x, y in zip(weights, inputs, outputs, strict=True):
+                torch.mm(y.t(), x)
+                if x is not inputs[0]:  # the rows themselves need no gradient
+                    torch.mm(y, W)
 
     return lambda: seconds_of(products, settings.device)
-
-
-def forward_flop(shape: Shape, n_rows: int) -> int:
-    """Return the number of floating-point operations of the forward products."""
-    return 2 * n_rows * sum(n_in * n_out for n_in, n_out in shape.layers)
-
-
-def training_flop(shape: Shape, n_rows: int) -> int:
-    """Return those of an epoch: three times the forward ones, less the input's gradient."""
-    n_in, n_out = shape.layers[0]
-    return 3 * forward_flop(shape, n_rows) - 2 * n_rows * n_in * n_out
 
 
 def measure_shape(data: Data, shape: Shape, settings: Settings) -> dict[str, Any]:
@@ -149,27 +142,17 @@ def measure_shape(data: Data, shape: Shape, settings: Settings) -> dict[str, Any
         name: fit_timer(contender, task, data, settings.n_rows)
         for name, contender in present_contenders().items()
     }
-    tasks["mm float32"] = matmul_timer(shape, torch.float32, settings)
-    if HAS_BFLOAT16_UNITS:
-        tasks["mm bfloat16"] = matmul_timer(shape, torch.bfloat16, settings)
+    for dtype in (torch.float32, torch.bfloat16) if HAS_BFLOAT16_UNITS else (torch.float32,):
+        tasks[str(dtype)] = products_timer(shape, dtype, settings)
     seconds = interleave(tasks, settings.rounds)
-    median = {name: float(np.median(values)) for name, values in seconds.items()}
-    n_multiplied = settings.n_rows // shape.batch_size * shape.batch_size
-    rates = {
-        name.removeprefix("mm "): forward_flop(shape, n_multiplied) / median[name] / 1e9
-        for name in tasks
-        if name.startswith("mm ")
-    }
     contenders = {}
     for name, contender in present_contenders().items():
-        per_epoch = median[name] / settings.epochs
-        gflops = training_flop(shape, settings.n_rows) / per_epoch / 1e9
-        rate = rates.get(contender.precision)
+        products = seconds.get(f"torch.{contender.precision}")
         contenders[name] = {
             "seconds": seconds[name],
-            "seconds_per_epoch": per_epoch,
-            "gflops": gflops,
-            "share_of_matmul_rate": rate and gflops / rate,
+            "seconds_per_epoch": float(np.median(seconds[name])) / settings.epochs,
+            # these seconds over those of the matrix products alone, in the same precision
+            "over_products": products and ratio(seconds[name], products),
             # DigitANN's seconds over these seconds, by DigitANN's precision
             "ratios": {
                 mine.removeprefix("DigitANN "): ratio(seconds[mine], seconds[name])
@@ -177,7 +160,8 @@ def measure_shape(data: Data, shape: Shape, settings: Settings) -> dict[str, Any
                 if mine.startswith("DigitANN") and mine != name
             },
         }
-    return {**shape._asdict(), "matmul_gflops": rates, "contenders": contenders}
+    products = {name: seconds[name] for name in seconds if name.startswith("torch.")}
+    return {**shape._asdict(), "products": products, "contenders": contenders}
 
 
 def run_fit(data: Data, settings: Settings) -> list[dict[str, Any]]:
@@ -186,28 +170,26 @@ def run_fit(data: Data, settings: Settings) -> list[dict[str, Any]]:
     precisions = [
         p for p in ("float32", "bfloat16", "auto") if p != "bfloat16" or HAS_BFLOAT16_UNITS
     ]
-    print(
-        f"\nFIT: {settings.n_rows:,} rows, {settings.epochs} epochs. 'share': of the matmul rate."
-    )
+    print(f"\nFIT: {settings.n_rows:,} rows, {settings.epochs} epochs")
     for shape in settings.shapes:
         result = measure_shape(data, shape, settings)
         results.append(result)
-        rates = ", ".join(f"{r:.0f} in {name}" for name, r in result["matmul_gflops"].items())
-        print(f"\n{shape}: torch.mm at these shapes reaches {rates} GFLOP/s")
-        titles = [f"DigitANN {precision} / it" for precision in precisions]
-        print(f"{'':<20}{'s/epoch':>9}{'share':>7}" + "".join(f"{t:>25}" for t in titles))
+        titles = ["it / its products", *(f"DigitANN {precision} / it" for precision in precisions)]
+        print(f"\n{shape!s:<30}{'s/epoch':>9}" + "".join(f"{title:>25}" for title in titles))
+        for dtype, seconds in result["products"].items():
+            title = f"matrix products alone, {dtype.removeprefix('torch.')}"
+            print(f"{title:<32}{np.median(seconds) / settings.epochs:>7.4f}")
         for name in CONTENDERS:
-            print(f"{name:<20}" + _fit_cells(name, result["contenders"].get(name), precisions))
+            print(f"{name:<30}" + _fit_cells(name, result["contenders"].get(name), precisions))
     return results
 
 
 def _fit_cells(name: str, row: dict[str, Any] | None, precisions: list[str]) -> str:
     if row is None:
         return "  not installed" if name == "Keras" else "  no units for it in this processor"
-    share = row["share_of_matmul_rate"]
-    cells = [f"{row['seconds_per_epoch']:>9.4f}", f"{share:>7.0%}" if share else f"{'':>7}"]
-    ratios = [row["ratios"].get(precision) for precision in precisions]
-    return "".join(cells + [f"{show(value) if value else '':>25}" for value in ratios])
+    ratios = [row["over_products"], *(row["ratios"].get(precision) for precision in precisions)]
+    cells = "".join(f"{show(value) if value else '':>25}" for value in ratios)
+    return f"{row['seconds_per_epoch']:>9.4f}{cells}"
 
 
 def run_memory(data: Data, settings: Settings) -> list[dict[str, Any]]:

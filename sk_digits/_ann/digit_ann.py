@@ -134,8 +134,9 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
     weight_decay : float, default=1e-2
         Decoupled weight decay: each step shrinks the weights by this times the learning rate.
     label_smoothing : float, default=0.0
-        Fraction of the target, in [0, 1], that is spread over all classes. It makes the
-        probabilities less extreme.
+        Fraction of the target, in [0, 1], that is spread over all classes in the first epoch. It
+        falls linearly to 0 over the epochs of `fit`, so that it regularises but does not make the
+        final probabilities less extreme.
     batch_size : int, default=128
         Rows in a training step. If it is not less than the number of rows, every step takes all
         rows, in their own order. It has no effect on predictions.
@@ -501,7 +502,6 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             return float(accuracy_score(labels, predicted, sample_weight=weight))
 
     @torch.inference_mode(False)
-    @torch.enable_grad()
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         self._check_params()
         is_warm = self.warm_start and hasattr(self, "net_")
@@ -526,7 +526,6 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         net.optimizer_.state.clear()  # twice the weights in size, and of no further use
 
     @torch.inference_mode(False)
-    @torch.enable_grad()
     def _partial_fit(
         self,
         X: ArrayLike,

@@ -24,6 +24,7 @@ from sk_digits._ann.interrupts import defer_ctrl_c
 from sk_digits._network.adamw import AdamW, bare_step
 from sk_digits._network.batches import Batches, as_tensor
 from sk_digits._network.early_stopper import EarlyStopper
+from sk_digits._network.gradients import Backpropagation
 from sk_digits._network.hyperparameters import Architecture, Training
 from sk_digits._network.lr_schedules import step_sizes
 from sk_digits._network.mlp import MLP
@@ -143,14 +144,18 @@ class DigitNet(NeuralNetClassifier):
             "dataset_train": Dataset(X, y),
             "dataset_valid": None if validation is None else Dataset(validation.X, validation.y),
         }
+        product_dtype = torch.bfloat16 if self.training_params.bfloat16 else X.dtype
+        backpropagate = Backpropagation(self.module_, product_dtype)
         n_steps, first = (n * len(batches) for n in (epochs, self.epochs_done))
         rates = step_sizes(self.training_params.lr_schedule, self.lr, n_steps, first)
         while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
             if tasks is not None:
                 tasks.begin_epoch(self.epochs_done)
             start = time.perf_counter()
+            remaining = 1 - self.epochs_done / epochs
+            self.criterion_.label_smoothing = self.training_params.label_smoothing * remaining
             self.notify("on_epoch_begin", **datasets)
-            self._train_epoch(batches, rates)
+            self._train_epoch(batches, backpropagate, rates)
             if validation is not None:
                 self._validate_epoch(validation)
             self.history.record("dur", time.perf_counter() - start)
@@ -167,15 +172,18 @@ class DigitNet(NeuralNetClassifier):
                 break
         if stopper is not None:
             stopper.restore(self.module_)
+        self.optimizer_.zero_grad()  # frees the gradients
         self._check_finite()
         return self
 
-    def _train_epoch(self, batches: Batches, rates: Iterator[float]) -> None:
+    def _train_epoch(
+        self, batches: Batches, backpropagate: Backpropagation, rates: Iterator[float]
+    ) -> None:
         module, optimizer = self.module_, self.optimizer_
+        smoothing = self.criterion_.label_smoothing
         has_hooks = self._has_batch_hooks()
         # With a constant schedule a callback may steer the learning rate.
         follows_schedule = self.training_params.lr_schedule != "constant"
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         step: Callable[[float], None] | None = None
         loss_sum = torch.zeros((), dtype=batches.X.dtype, device=batches.X.device)
         module.train()
@@ -188,16 +196,7 @@ class DigitNet(NeuralNetClassifier):
                 module.train()
             if self.training_params.augmentation is not None:
                 X = self._augment(X)
-            if self.training_params.bfloat16:
-                with torch.autocast(X.device.type, torch.bfloat16):
-                    logits = module(X)
-                logits = logits.to(X.dtype)
-            else:
-                logits = module(X)
-            loss = self.get_loss(logits, y, sample_weight=weight)
-            for parameter in parameters:
-                parameter.grad = None
-            loss.backward()
+            loss, logits = backpropagate(X, y, weight, smoothing)
             if has_hooks:
                 self.notify(
                     "on_grad_computed",
@@ -211,8 +210,7 @@ class DigitNet(NeuralNetClassifier):
                 optimizer.step()
                 if not self.callbacks_:  # else one may steer or watch the optimizer
                     step = bare_step(optimizer)
-            loss = loss.detach()
-            loss_sum += loss * len(X)
+            loss_sum.add_(loss, alpha=len(X))
             if has_hooks:
                 self._end_batch("train", X, y, logits, loss)
         module.eval()
@@ -251,7 +249,7 @@ class DigitNet(NeuralNetClassifier):
                 self.notify("on_batch_begin", batch=(X, y), training=False)
                 self.module_.eval()
             logits = self.module_(X)
-            loss = self.get_loss(logits, y, sample_weight=weight)
+            loss = self.get_loss(logits, y, training=False, sample_weight=weight)
             w = torch.ones_like(y, dtype=X.dtype) if weight is None else weight
             loss_sum += loss.item() * len(X)
             correct += w[logits.argmax(1) == y].sum().item()
@@ -281,9 +279,10 @@ class DigitNet(NeuralNetClassifier):
         """Return the mean over a batch of cross-entropy times `sample_weight`.
 
         The weights have mean 1 over all training rows, not over each batch: a batch of rows with
-        small weights has a small loss.
+        small weights has a small loss. Labels are smoothed in training alone, so that losses on
+        validation rows can be compared from epoch to epoch.
         """
-        smoothing = self.criterion_.label_smoothing
+        smoothing = self.criterion_.label_smoothing if training else 0.0
         if sample_weight is None:
             return cross_entropy(y_pred, y_true, label_smoothing=smoothing)
         losses = cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)

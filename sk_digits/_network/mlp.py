@@ -27,13 +27,18 @@ class Dropout(nn.Module):
         """Return `x` with a random fraction zeroed, the rest scaled up; `x` itself in eval mode."""
         if not self.training or self.p == 0:
             return x
+        return x * self.draw_factors(x.t()).t()
+
+    def draw_factors(self, like: torch.Tensor) -> torch.Tensor:
+        """Return new factors for a tensor: 0 for what is dropped, the scale for what is kept."""
         # Four 16-bit numbers of one 64-bit draw: a third of the time of bernoulli_.
-        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+        draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
         draws.random_(-(2**63), None, generator=self.generator)
-        numbers = draws.view(torch.int16)[: x.numel()].view(x.shape)
+        numbers = draws.view(torch.int16)[: like.numel()].view(like.shape)
         n_zeroed = min(round(self.p * 65536), 65535)
-        kept = (numbers >= n_zeroed - 32768).to(x.dtype)
-        return x * kept.mul_(65536 / (65536 - n_zeroed))
+        factors = torch.empty_like(like)
+        torch.ge(numbers, n_zeroed - 32768, out=factors)  # 1 or 0
+        return factors.mul_(65536 / (65536 - n_zeroed))
 
 
 class BatchNorm(nn.BatchNorm1d):

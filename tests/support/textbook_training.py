@@ -39,13 +39,14 @@ def textbook_training(
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=lr, total_steps=n_steps, cycle_momentum=False
         )
-    criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing, reduction="none")
     X, y = torch.tensor(X), torch.tensor(y)
     weight = torch.ones(len(X), dtype=torch.float64)
     if sample_weight is not None:
         weight = torch.tensor(sample_weight)
     curve = []
-    for _ in range(n_epochs):
+    for epoch in range(n_epochs):
+        smoothing = label_smoothing * (1 - epoch / n_epochs)
+        criterion = nn.CrossEntropyLoss(label_smoothing=smoothing, reduction="none")
         order = torch.arange(len(X))
         if batch_size < len(X):
             order = torch.randperm(len(X), generator=generator)
