@@ -502,7 +502,6 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
             return float(accuracy_score(labels, predicted, sample_weight=weight))
 
     @torch.inference_mode(False)
-    @torch.enable_grad()
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         self._check_params()
         is_warm = self.warm_start and hasattr(self, "net_")
@@ -527,7 +526,6 @@ class DigitANN(CallbackSupportMixin, ClassifierMixin, AtomicParams, BaseEstimato
         net.optimizer_.state.clear()  # twice the weights in size, and of no further use
 
     @torch.inference_mode(False)
-    @torch.enable_grad()
     def _partial_fit(
         self,
         X: ArrayLike,

@@ -11,6 +11,7 @@ from skorch.callbacks import (
     EarlyStopping,
     EpochScoring,
     EpochTimer,
+    Freezer,
     GradientNormClipping,
     LRScheduler,
     PassthroughScoring,
@@ -18,7 +19,7 @@ from skorch.callbacks import (
 )
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
-from support.classifiers import TINY
+from support.classifiers import STARTS, TINY, NoteStart
 from torch import nn
 
 from sk_digits import DigitANN
@@ -257,6 +258,15 @@ def test_clipped_gradients_make_other_weights(digits):
         for ann in (plain, clipped)
     )
     assert 0 < hardly < 0.05 * moved
+
+
+def test_frozen_weights_stay_as_they_are(digits):
+    """Freezer takes parameters out of the training; the others learn."""
+    STARTS.clear()
+    ann = DigitANN(callbacks=[NoteStart(), Freezer("0.*")], **TINY).fit(*digits)
+    before, after = STARTS[0][0], ann.net_.module_.state_dict()
+    changed = [name for name in after if not torch.equal(before[name], after[name])]
+    assert changed == [name for name in after if not name.startswith("0.")]
 
 
 def test_the_other_callbacks_of_skorch_work(digits):

@@ -19,6 +19,7 @@ from sk_digits import (
     make_digit_pipeline,
     save_model,
 )
+from sk_digits._network.gradients import Backpropagation
 from sk_digits._network.mlp import MLP
 
 PREDICTIONS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
@@ -166,13 +167,14 @@ def test_trainings_that_fail_leave_the_world_alone(data, strange_world, method, 
 def test_errors_within_the_network_leave_the_world_alone(
     data, fitted, strange_world, monkeypatch, method, precision, error
 ):
-    """So does an error within a forward pass, under autocast too."""
+    """So does an error within a forward pass, of a training or of a prediction."""
 
-    def fail(self, x):
+    def fail(self, *args):
         raise error("mine")
 
     state = state_of(fitted)
     monkeypatch.setattr(MLP, "forward", fail)
+    monkeypatch.setattr(Backpropagation, "__call__", fail)
     is_training = method in ("fit", "partial_fit")
     ann = DigitANN(**TINY, precision=precision) if is_training else fitted
     arguments = data[:1] if method in PREDICTIONS else data
