@@ -18,69 +18,79 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_digits._all_or_nothing import AtomicParams
-from sk_digits._images.grey_conversion import GreyConversion
+from sk_digits._images.grouping import Shape, group_strokes, link_pieces
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
-from sk_digits._images.ink import SHARP_PX, Ink, find_ink
+from sk_digits._images.ink import Ink, find_ink
 from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
 from sk_digits._images.picture import Picture
+from sk_digits._images.writing import find_writing
 from sk_digits._validation import as_readable, naming
 
 ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 
-OVERVIEW_PX = 512  # longer side of the picture in which the digit is looked for
+OVERVIEW_PX = 400  # longer side of the picture in which the digit is looked for
 DETAIL_PX = 128  # longer side of the digit when it is looked at closely
-TINY_PX = 24  # longer side of a picture that is enlarged first
-ENLARGEMENT = 4  # factor by which a tiny picture is enlarged
-MIN_DIGIT_PX = 5  # longer side of a digit in the overview
-MAX_STROKE_GAP = (
-    0.35  # between a digit's main stroke and its others, in longer sides of the main stroke
-)
+SMALL_PX = 200  # longer side to which a smaller picture is enlarged
+MIN_DIGIT_PX = 5  # longer side of a digit, in pixels of the picture and of the overview
+WINDOW = 0.3  # of the longer side of the picture; no stroke is as wide
+NEAR_WINDOW = 0.6  # of the longer side of the digit
+MAX_LINK = 0.08  # gap between pieces of broken strokes, in longer sides of the digit
+MAX_STROKE_GAP = 0.35  # between a digit and its smaller strokes, in longer sides of the digit
+MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
+MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
 
 
-def _choose_digit(ink: Ink) -> list[int]:
-    """Return the indices of the strokes that make up the one digit of a picture."""
-    height, width = ink.depth.shape
-    top, left, bottom, right = ink.boxes.T
-    sizes = np.maximum(bottom - top, right - left)
-    rows = (bottom - top) * ((left == 0) | (right == width))
-    columns = (right - left) * ((top == 0) | (bottom == height))
-    # What lies along a border may be a shadow or another page.
-    along_border = np.maximum(rows, columns) / sizes
-    main = int(np.argmax(ink.areas * np.maximum(0.05, 1 - along_border)))
-    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(sizes) + 1))
-    # A small piece, unlike the bar of a 5, belongs to the digit only if it is close.
-    reach = np.where(ink.areas > 0.06 * ink.areas[main], 1.0, 0.3) * MAX_STROKE_GAP * sizes[main]
-    down = np.maximum(top - bottom[main], top[main] - bottom)
-    across = np.maximum(left - right[main], left[main] - right)
-    gaps = np.hypot(np.maximum(down, 0), np.maximum(across, 0))
-    chosen = (gaps <= reach) & (along_border == 0) & (levels > 0.6 * levels[main])
-    chosen[main] = True
-    return [int(i) for i in np.flatnonzero(chosen)]
+class SeveralDigits(ValueError):
+    """A picture of one digit has several."""
 
 
-def _is_writing(ink: Ink, chosen: list[int], sharp_px: float) -> bool:
-    """Return whether strokes are a digit, and not shadows or the grain of a noisy surface."""
-    top, left, bottom, right = ink.join(chosen)
-    rivals = np.delete(ink.areas, chosen) > 0.2 * ink.areas[chosen].sum()
-    return (
-        max(bottom - top, right - left) >= MIN_DIGIT_PX
-        and int(rivals.sum()) < 12
-        and ink.is_sharp(chosen, sharp_px)
-    )
+def _enlarge(pixels: NDArray[np.float32], zoom: int) -> NDArray[np.float32]:
+    """Return small pixels enlarged by splines."""
+    if zoom == 1:
+        return pixels
+    zooms = (zoom, zoom, 1)[: pixels.ndim]
+    return np.clip(ndimage.zoom(pixels, zooms, order=3, mode="nearest", grid_mode=True), 0, 1)
 
 
-def _enlarge(picture: Picture) -> Picture:
-    """Return a tiny picture enlarged, with a margin, as a digit may fill it to the borders."""
-    pixels = picture.read()
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    paper = np.median(border, axis=0)
-    pad = max(pixels.shape[:2]) // 2
-    height, width = pixels.shape[:2]
-    padded = np.full((height + 2 * pad, width + 2 * pad, *pixels.shape[2:]), paper, np.float32)
-    padded[pad : pad + height, pad : pad + width] = pixels
-    zoom = (ENLARGEMENT, ENLARGEMENT, 1)[: pixels.ndim]
-    enlarged = ndimage.zoom(padded, zoom, order=3, mode="nearest", grid_mode=True)
-    return Picture(np.clip(enlarged, 0, 1), 0, 1, is_opacity=picture.is_opacity)
+def _measure_noise(pixels: NDArray[np.float32]) -> float:
+    """Return the standard deviation of the noise of pixels, which may be few.
+
+    A quarter of all differences between neighbours is on plain ground or in plain ink.
+    """
+    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    steps = [np.abs(np.diff(grey, axis=axis)).ravel() for axis in (0, 1)]
+    return float(np.quantile(np.concatenate([*steps, [0]]), 0.25)) / 0.3186 / math.sqrt(2)
+
+
+def _find_groups(ink: Ink) -> list[list[int]]:
+    """Return the groups of strokes that may be digits, the largest first."""
+    if not 0 < len(ink.boxes) <= MAX_MARKS:
+        return []
+    main = np.flatnonzero(ink.areas >= 0.1 * ink.areas.max())
+    top, left, bottom, right = ink.join(main)
+    linked, clusters = link_pieces(ink, MAX_LINK * max(bottom - top, right - left))
+    height = float((linked.boxes[:, 2] - linked.boxes[:, 0]).max())
+    groups = [
+        [member for i in group for member in clusters[i]] for group in group_strokes(linked, height)
+    ]
+    return sorted(groups, key=lambda group: -ink.areas[group].sum())
+
+
+def _choose_digit(ink: Ink, groups: list[list[int]]) -> list[int] | None:
+    """Return the strokes of the one digit of a picture; None if there is none.
+
+    Raises
+    ------
+    SeveralDigits
+        If there is a second digit.
+    """
+    digits = [group for group in groups if Shape.of(ink.mask(group)[2]).is_a_digits]
+    if not digits:
+        return None
+    sizes = [max(b - t, r - left) for t, left, b, r in map(ink.join, digits)]
+    if len(digits) > 1 and sorted(sizes)[-2] >= MIN_SECOND * max(sizes):
+        raise SeveralDigits(str(len(digits)))
+    return digits[0]
 
 
 def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
@@ -88,29 +98,43 @@ def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     pixels = picture.pixels
     if (ink != "dark" or picture.is_opacity) and is_framed(pixels):
         return pixels
-    sharp_px = SHARP_PX
-    if max(pixels.shape[:2]) <= TINY_PX:
-        picture, sharp_px = _enlarge(picture), SHARP_PX * ENLARGEMENT
-    factor = math.ceil(max(picture.pixels.shape[:2]) / OVERVIEW_PX)
+    longer = max(pixels.shape[:2])
+    factor = math.ceil(longer / OVERVIEW_PX)
+    zoom = max(1, round(SMALL_PX / longer))
     colours = picture.read(factor)
-    conversion = GreyConversion.choose(colours, "auto" if picture.is_opacity else ink)
-    overview = conversion.convert(colours)
-    longer = max(overview.shape)
-    found = find_ink(overview, longer * (0.25 if longer > 100 else 0.5))
-    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+    noise = _measure_noise(colours)
+    colours = _enlarge(colours, zoom)
+    window = WINDOW * max(colours.shape[:2])
+    writing = find_writing(
+        colours, "auto" if picture.is_opacity else ink, window, _find_groups, noise
+    )
+    chosen = _choose_digit(writing.ink, writing.groups)
+    if chosen is None or not writing.ink.is_sharp(chosen, zoom):
         return None
-    top, left, bottom, right = (edge * factor for edge in found.join(chosen))
+    scale = factor / zoom
+    top, left, bottom, right = (edge * scale for edge in writing.ink.join(chosen))
     size = max(bottom - top, right - left)
-    margin = int(0.4 * size) + 2 * factor
-    rows = slice(max(0, top - margin), bottom + margin)
-    columns = slice(max(0, left - margin), right + margin)
-    factor = max(1, size // DETAIL_PX)
-    # A close look measures the paper around the digit and sees a sharp outline.
-    detail = conversion.convert(picture.read(factor, rows, columns))
-    found = find_ink(detail, 0.6 * size / factor)
-    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+    if size < MIN_DIGIT_PX * factor:
         return None
-    return frame(found.draw(chosen))
+    margin = 0.4 * size + 2 * factor
+    rows = slice(max(0, int(top - margin)), math.ceil(bottom + margin))
+    columns = slice(max(0, int(left - margin)), math.ceil(right + margin))
+    # A close look measures the paper around the digit and sees a sharp outline.
+    factor, zoom = max(1, int(size // DETAIL_PX)), max(1, round(DETAIL_PX / size))
+    detail = writing.conversion.convert(_enlarge(picture.read(factor, rows, columns), zoom))
+    found = find_ink(detail, NEAR_WINDOW * size * zoom / factor, noise)
+    labels = writing.ink.labels
+    near = ndimage.binary_dilation(np.isin(labels, np.array(chosen) + 1), iterations=2)
+    y, x = (
+        np.minimum(((np.arange(side) + 0.5) * factor / zoom + start) / scale, limit - 1).astype(int)
+        for side, start, limit in zip(
+            detail.shape, (rows.start, columns.start), labels.shape, strict=True
+        )
+    )
+    found = found.within(near[np.ix_(y, x)])
+    if not len(found.boxes):
+        return None
+    return frame(found.draw(list(range(len(found.boxes))), zoom))
 
 
 class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams, BaseEstimator):
@@ -273,16 +297,24 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         dtype = np.float32 if self.on_blank == "nan" else np.uint8
         rows = np.zeros((len(images), FRAME_PX**2), dtype=dtype)
         for i, image in enumerate(images):
-            digit = _normalize_digit(self._open(i, image), self.ink)
+            problem = (
+                "has no digit that can be told from its ground. Leave it out, or set on_blank to "
+                '"nan" or "zeros" to get such a row for it.'
+            )
+            digit = None
+            try:
+                digit = _normalize_digit(self._open(i, image), self.ink)
+            except SeveralDigits:
+                problem = (
+                    "has several digits. Cut it into single digits with segment_digits, or set "
+                    'on_blank to "nan" or "zeros" to get such a row for it.'
+                )
             if digit is not None:
                 rows[i] = digit.ravel()
             elif self.on_blank == "nan":
                 rows[i] = np.nan
             elif self.on_blank == "error":
-                raise ValueError(
-                    f"Image {i}, {describe(image)}, has no digit that can be told from its ground. "
-                    'Leave it out, or set on_blank to "nan" or "zeros" to get such a row for it.'
-                )
+                raise ValueError(f"Image {i}, {describe(image)}, {problem}")
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
