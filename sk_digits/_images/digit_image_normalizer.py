@@ -18,7 +18,14 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_digits._all_or_nothing import AtomicParams
-from sk_digits._images.grouping import Shape, group_strokes, link_pieces
+from sk_digits._images.grouping import (
+    MAX_PIECE,
+    Shape,
+    find_ends,
+    find_valley,
+    group_strokes,
+    link_pieces,
+)
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
 from sk_digits._images.ink import Ink, find_ink
 from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
@@ -34,7 +41,8 @@ SMALL_PX = 200  # longer side to which a smaller picture is enlarged
 MIN_DIGIT_PX = 5  # longer side of a digit, in pixels of the picture and of the overview
 WINDOW = 0.3  # of the longer side of the picture; no stroke is as wide
 NEAR_WINDOW = 0.6  # of the longer side of the digit
-MAX_LINK = 0.08  # gap between pieces of broken strokes, in longer sides of the digit
+LINKS = (0.08, 0.14)  # gaps between pieces of broken strokes, in longer sides of the digit
+MIN_BAND = 0.07  # width of the blank between two digits, in their heights
 MAX_STROKE_GAP = 0.35  # between a digit and its smaller strokes, in longer sides of the digit
 MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
 MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
@@ -62,18 +70,39 @@ def _measure_noise(pixels: NDArray[np.float32]) -> float:
     return float(np.quantile(np.concatenate([*steps, [0]]), 0.25)) / 0.3186 / math.sqrt(2)
 
 
+def _group(ink: Ink, gap: float) -> list[list[int]]:
+    """Return the groups of strokes that may be digits, with pieces linked across a gap."""
+    linked, clusters = link_pieces(ink, gap)
+    height = float((linked.boxes[:, 2] - linked.boxes[:, 0]).max())
+    groups = group_strokes(linked, height)
+    return [[member for i in group for member in clusters[i]] for group in groups]
+
+
 def _find_groups(ink: Ink) -> list[list[int]]:
-    """Return the groups of strokes that may be digits, the largest first."""
+    """Return the groups of strokes that may be digits."""
     if not 0 < len(ink.boxes) <= MAX_MARKS:
         return []
     main = np.flatnonzero(ink.areas >= 0.1 * ink.areas.max())
     top, left, bottom, right = ink.join(main)
-    linked, clusters = link_pieces(ink, MAX_LINK * max(bottom - top, right - left))
-    height = float((linked.boxes[:, 2] - linked.boxes[:, 0]).max())
-    groups = [
-        [member for i in group for member in clusters[i]] for group in group_strokes(linked, height)
-    ]
-    return sorted(groups, key=lambda group: -ink.areas[group].sum())
+    size = max(bottom - top, right - left)
+    groups = _group(ink, LINKS[0] * size)
+    if len(groups) > 1:  # pieces that stay apart may be joined over a wider gap
+        joined = _group(ink, LINKS[1] * size)
+        if len(joined) == 1 and not _is_split(ink.mask(joined[0])[2]):
+            return joined
+    return groups
+
+
+def _is_split(mask: NDArray[np.bool_]) -> bool:
+    """Return whether ink is two digits beside each other, with a blank between them or touching."""
+    tops, bottoms = find_ends(mask)
+    inked = np.flatnonzero(bottoms)
+    for i in np.flatnonzero(np.diff(inked) - 1 >= MIN_BAND * len(mask)):
+        sides = np.s_[: inked[i] + 1], np.s_[inked[i + 1] :]
+        heights = [bottoms[side].max() - tops[side].min() for side in sides]
+        if min(heights) > MAX_PIECE * len(mask):
+            return True
+    return find_valley(tops, bottoms, len(mask)) is not None
 
 
 def _choose_digit(ink: Ink, groups: list[list[int]]) -> list[int] | None:
@@ -87,8 +116,10 @@ def _choose_digit(ink: Ink, groups: list[list[int]]) -> list[int] | None:
     digits = [group for group in groups if Shape.of(ink.mask(group)[2]).is_a_digits]
     if not digits:
         return None
+    digits.sort(key=lambda group: -ink.areas[group].sum())
     sizes = [max(b - t, r - left) for t, left, b, r in map(ink.join, digits)]
-    if len(digits) > 1 and sorted(sizes)[-2] >= MIN_SECOND * max(sizes):
+    several = len(digits) > 1 and sorted(sizes)[-2] >= MIN_SECOND * max(sizes)
+    if several or _is_split(ink.mask(digits[0])[2]):
         raise SeveralDigits(str(len(digits)))
     return digits[0]
 

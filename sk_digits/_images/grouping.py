@@ -111,6 +111,35 @@ def group_strokes(ink: Ink, height: float) -> list[list[int]]:
     ]
 
 
+def find_ends(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first row of ink in each column of a mask, and that after the last.
+
+    In a blank column the first is the height of the mask and the last is 0.
+    """
+    inked = mask.any(axis=0)
+    tops = np.where(inked, mask.argmax(axis=0), len(mask))
+    return tops, np.where(inked, len(mask) - mask[::-1].argmax(axis=0), 0)
+
+
+def find_valley(tops: NDArray[np.intp], bottoms: NDArray[np.intp], height: float) -> int | None:
+    """Return the column where two digits touch, given the ends of the ink in each column.
+
+    None if it is one digit.
+    """
+    edge = int(0.4 * height)
+    tallest = bottoms.max() - tops.min()
+    if len(tops) <= max(MAX_WIDTH * max(height, 0.9 * tallest), 2 * edge + 1):
+        return None
+    # From the top of the ink to its bottom: the middle of a 0 has less ink than its flanks.
+    extent = np.maximum(bottoms - tops, 0).astype(np.float64)
+    smooth = ndimage.uniform_filter1d(extent, max(1, int(0.05 * height)))
+    cut = int(smooth[edge:-edge].argmin()) + edge
+    sides = np.s_[:cut], np.s_[cut:]
+    tall = all(bottoms[side].max() - tops[side].min() - 1 > MAX_PIECE * height for side in sides)
+    peaks = min(smooth[side].max() for side in sides)
+    return cut if tall and smooth[cut] < 0.6 * peaks else None
+
+
 def link_pieces(ink: Ink, gap: float) -> tuple[Ink, list[list[int]]]:
     """Return the ink with strokes that are nearer than `gap` pixels to each other as one.
 

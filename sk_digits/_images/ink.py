@@ -14,20 +14,21 @@ from skimage.filters import apply_hysteresis_threshold, threshold_otsu
 from sk_digits._images.picture import shrink
 from sk_digits._images.ruled_lines import find_ruled_lines
 from sk_digits._images.strokes import find_strokes
-from sk_digits._images.surroundings import find_surroundings
+from sk_digits._images.surroundings import find_frames, find_surroundings
 
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-open
 
 # Depth of ink is how much darker it is than the paper, as a fraction of the paper's brightness.
 MIN_DEPTH = 0.04  # fainter marks are stains
 MIN_DEPTH_IN_NOISE = 4.5  # in standard deviations of the noise
-DARK_DEPTH = 0.5  # marks this deep are ink even if they are blurred
+DARK_DEPTH = 0.25  # marks this deep are ink even if they are blurred
 SOFT_PX = 2  # pixels beyond the outline that may hold a trace of ink
 SHARP_PX = 2.5  # width of a sharp outline
 # The width of an outline, in longer sides of the digit; softer outlines are those of shadows.
 MAX_SOFTNESS = 0.1
 MAX_DARK_SOFTNESS = 0.35  # of dark marks, for small images that were enlarged
 MAX_SPECK_AREA = 0.01  # in areas of the largest stroke
+MIN_BAR_ASPECT = 8  # length of a line's part between two others, in widths
 PAPER_PX = 192  # longer side of the picture in which the paper is looked for
 
 
@@ -154,14 +155,24 @@ def _measure_depth(
 def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return a mask of ink without ruled lines, which are looked for among all `marks`."""
     lines = find_ruled_lines(marks)
-    mask = mask & ~lines
-    if not lines.any() or not mask.any():
-        return mask
-    labels, boxes, _ = find_strokes(mask)
+    rest = mask & ~lines
+    if not lines.any() or not rest.any():
+        return rest
+    labels, boxes, areas = find_strokes(rest)
     beside = ndimage.binary_dilation(lines, np.ones((3, 3)), iterations=2)
-    remnants = ndimage.mean(beside, labels, np.arange(len(boxes) + 1)) > 0.7
-    remnants[0] = False
-    return mask & ~remnants[labels]
+    remnants = ndimage.mean(beside, labels, np.arange(1, len(boxes) + 1)) > 0.7
+    # The bars between two lines of a table are found in the frames that they make.
+    tall, wide = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    bars = np.flatnonzero(areas > MIN_BAR_ASPECT * np.minimum(tall, wide) ** 2)
+    frames = None
+    for i in bars[np.maximum(tall, wide)[bars] > MIN_BAR_ASPECT * np.minimum(tall, wide)[bars]]:
+        top, left, bottom, right = boxes[i]
+        ends = beside[top:bottom, left:right]
+        ends = ends if tall[i] > wide[i] else ends.T
+        if ends[0].any() and ends[-1].any():
+            frames = find_frames(*find_strokes(mask)) if frames is None else frames
+            remnants[i] |= frames[top:bottom, left:right][labels[top:bottom, left:right] == i + 1].all()
+    return rest & ~np.concatenate([[False], remnants])[labels]
 
 
 def find_ink(brightness: NDArray[np.float32], window: float, noise: float = 0.0) -> Ink:

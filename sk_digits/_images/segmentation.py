@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sk_digits._images.grouping import MAX_PIECE, MAX_WIDTH, BoxGrid, Shape, group_strokes, overlap
+from sk_digits._images.grouping import MAX_WIDTH, BoxGrid, Shape, find_ends, find_valley, group_strokes, overlap
 from sk_digits._images.image_files import MAX_PIXELS
 from sk_digits._images.ink import Box, Ink, find_ink
 from sk_digits._images.mnist_frame import frame
@@ -92,25 +92,6 @@ def _check_strokes(ink: Ink) -> None:
         )
 
 
-def _find_valley(tops: NDArray[np.intp], bottoms: NDArray[np.intp], height: float) -> int | None:
-    """Return the column where two digits touch, given the ends of the ink in each column.
-
-    None if the stroke is one digit.
-    """
-    edge = int(0.4 * height)
-    tallest = bottoms.max() - tops.min()
-    if len(tops) <= max(MAX_WIDTH * max(height, 0.9 * tallest), 2 * edge + 1):
-        return None
-    # From the top of the ink to its bottom: the middle of a 0 has less ink than its flanks.
-    extent = (bottoms - tops).astype(np.float64)
-    smooth = ndimage.uniform_filter1d(extent, max(1, int(0.05 * height)))
-    cut = int(smooth[edge:-edge].argmin()) + edge
-    sides = np.s_[:cut], np.s_[cut:]
-    tall = all(bottoms[side].max() - tops[side].min() - 1 > MAX_PIECE * height for side in sides)
-    peaks = min(smooth[side].max() for side in sides)
-    return cut if tall and smooth[cut] < 0.6 * peaks else None
-
-
 def _split_touching(ink: Ink, height: float) -> Ink:
     """Return the ink with strokes that are several digits wide cut at their valleys."""
     labels, boxes, areas = ink.labels.copy(), ink.boxes.tolist(), ink.areas.tolist()
@@ -119,11 +100,11 @@ def _split_touching(ink: Ink, height: float) -> Ink:
         top, left, bottom, right = boxes[i]
         view = labels[top:bottom, left:right]
         mask = view == i + 1
-        tops, bottoms = mask.argmax(axis=0), len(mask) - mask[::-1].argmax(axis=0)
+        tops, bottoms = find_ends(mask)
         parts, todo = [], [(0, right - left)]
         while todo:
             start, stop = todo.pop()
-            cut = _find_valley(tops[start:stop], bottoms[start:stop], height)
+            cut = find_valley(tops[start:stop], bottoms[start:stop], height)
             if cut is None:
                 parts.append((start, stop))
             else:

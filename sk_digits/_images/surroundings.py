@@ -8,7 +8,7 @@ from skimage.measure import label
 
 MIN_ALONG = 0.9  # of a border's length, by a stroke that lies along it
 MAX_EDGE_ASPECT = 0.5  # thickness of the edge of a page, in lengths along its border
-MAX_HOLLOW_AREA = 0.5  # of a frame's box that is ink
+MAX_HOLLOW_AREA = 0.75  # of a frame's box that is ink
 MIN_FRAMED = 0.25  # longer side of what is in a frame, in longer sides of the frame
 MIN_FRAME_GAP = 0.02  # between an open frame and what is in it, in longer sides of the frame
 
@@ -51,6 +51,27 @@ def _find_parents(labels: NDArray[np.intp], n_strokes: int) -> NDArray[np.intp]:
     return enclosing[around]
 
 
+def _are_frames(
+    labels: NDArray[np.intp], boxes: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Return whether strokes enclose others that are not much smaller."""
+    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+    parents = _find_parents(labels, len(boxes))
+    framed = parents >= 0
+    framed[framed] = sizes[framed] >= MIN_FRAMED * sizes[parents[framed]]
+    result = np.zeros(len(boxes), np.bool_)
+    result[parents[framed]] = True
+    return result
+
+
+def find_frames(
+    labels: NDArray[np.intp], boxes: NDArray[np.intp], areas: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return the pixels of the strokes that enclose others, however small those are."""
+    parents = _find_parents(labels, len(boxes))
+    return np.isin(labels, parents[parents >= 0] + 1)
+
+
 def find_surroundings(
     labels: NDArray[np.intp], boxes: NDArray[np.intp], areas: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
@@ -66,11 +87,8 @@ def find_surroundings(
         Number of pixels of each stroke.
     """
     result = _are_edges(labels, boxes, areas)
-    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    parents = _find_parents(labels, len(boxes))
-    framed = parents >= 0
-    framed[framed] = sizes[framed] >= MIN_FRAMED * sizes[parents[framed]]
-    result[parents[framed]] = True
+    result |= _are_frames(labels, boxes)
+    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
     # A frame with gaps: the few strokes that are large and hollow are compared with all others.
     hollow = areas < 0.25 * np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     for i in np.flatnonzero(hollow & ~result & (sizes > 0.3 * max(labels.shape)))[:9]:
