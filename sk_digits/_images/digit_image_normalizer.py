@@ -44,6 +44,7 @@ NEAR_WINDOW = 0.6  # of the longer side of the digit
 LINKS = (0.08, 0.14)  # gaps between pieces of broken strokes, in longer sides of the digit
 MIN_BAND = 0.07  # width of the blank between two digits, in their heights
 MAX_STROKE_GAP = 0.35  # between a digit and its smaller strokes, in longer sides of the digit
+MIN_STACKED = 0.3  # height of each of two digits above each other, of both together
 MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
 MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
 
@@ -63,11 +64,14 @@ def _enlarge(pixels: NDArray[np.float32], zoom: int) -> NDArray[np.float32]:
 def _measure_noise(pixels: NDArray[np.float32]) -> float:
     """Return the standard deviation of the noise of pixels, which may be few.
 
-    A quarter of all differences between neighbours is on plain ground or in plain ink.
+    The smallest differences are those on plain ground or in plain ink. They are taken three pixels
+    apart, as the grain of paper is coarser than a pixel.
     """
     grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
-    steps = [np.abs(np.diff(grey, axis=axis)).ravel() for axis in (0, 1)]
-    return float(np.quantile(np.concatenate([*steps, [0]]), 0.25)) / 0.3186 / math.sqrt(2)
+    steps = np.concatenate(
+        [np.abs(grey[3:] - grey[:-3]).ravel(), np.abs(grey[:, 3:] - grey[:, :-3]).ravel(), [0]]
+    )
+    return 1.5 * float(np.quantile(steps, 0.15)) / 0.189 / math.sqrt(2)
 
 
 def _group(ink: Ink, gap: float) -> list[list[int]]:
@@ -94,7 +98,11 @@ def _find_groups(ink: Ink) -> list[list[int]]:
 
 
 def _is_split(mask: NDArray[np.bool_]) -> bool:
-    """Return whether ink is two digits beside each other, with a blank between them or touching."""
+    """Return whether ink is two digits, beside or above each other, with a blank between them."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    for i in np.flatnonzero(np.diff(rows) - 1 >= MIN_BAND * len(mask)):
+        if min(rows[i] + 1, len(mask) - rows[i + 1]) > MIN_STACKED * len(mask):
+            return True
     tops, bottoms = find_ends(mask)
     inked = np.flatnonzero(bottoms)
     for i in np.flatnonzero(np.diff(inked) - 1 >= MIN_BAND * len(mask)):

@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import label
+from skimage.morphology import convex_hull_image
 
 from sk_digits._images.ink import Box, Ink
 
 SHAPE_PX = 64  # longer side of the picture of a digit in which its shape is measured
+MAX_GAP_IN_PENS = 1.2  # between dots or dashes that are one stroke, in their longer sides
 MAX_ASPECT = 2.0  # width of a digit, in heights; wider strokes are dashes
-MAX_STROKE = 0.4  # width of a digit's stroke at its widest, in longer sides of the digit
+MAX_STROKE = 0.65  # its stroke at its widest, in longer sides, where blurred loops are filled
+MAX_SOLIDITY = 0.85  # share of the convex hull that is ink; only a 1 has more
+MAX_BAR = 0.33  # width of a 1, in longer sides
+MAX_LEAN = 55  # degrees from upright to a 1
+MAX_EDGES = 0.85  # of three sides of a digit's box that are ink; those of an empty box are more
 # All in heights of the writing:
 MIN_DIGIT = 0.4  # height or width of a digit; smaller groups of strokes are specks
 MAX_PIECE = 0.65  # height of a stroke that may be a piece of a digit
@@ -126,7 +132,7 @@ def find_valley(tops: NDArray[np.intp], bottoms: NDArray[np.intp], height: float
 
     None if it is one digit.
     """
-    edge = int(0.4 * height)
+    edge = max(1, int(0.4 * height))
     tallest = bottoms.max() - tops.min()
     if len(tops) <= max(MAX_WIDTH * max(height, 0.9 * tallest), 2 * edge + 1):
         return None
@@ -145,7 +151,8 @@ def link_pieces(ink: Ink, gap: float) -> tuple[Ink, list[list[int]]]:
 
     And for each of its strokes, of which strokes it is made.
     """
-    radius = gap / 2
+    pen = float(np.median((ink.boxes[:, 2:] - ink.boxes[:, :2]).max(axis=1)))
+    radius = min(gap, MAX_GAP_IN_PENS * pen) / 2
     room = int(radius) + 1
     ground = np.pad(ink.labels == 0, room, constant_values=True)
     near = ndimage.distance_transform_edt(ground) <= radius
@@ -161,6 +168,12 @@ def link_pieces(ink: Ink, gap: float) -> tuple[Ink, list[list[int]]]:
     return ink._replace(labels=owner[ink.labels], boxes=boxes, areas=areas), clusters
 
 
+def _find_lean(mask: NDArray[np.bool_]) -> float:
+    """Return by how many degrees the main axis of the pixels of a mask leans from upright."""
+    y, x = (axis - axis.mean() for axis in np.nonzero(mask))
+    return abs(math.degrees(math.atan2(2 * (x @ y), y @ y - x @ x)) / 2)
+
+
 class Shape(NamedTuple):
     """The shape of a group of strokes.
 
@@ -170,11 +183,20 @@ class Shape(NamedTuple):
         Width in heights.
     widest, mean : float
         Width of the strokes at their widest and on average, in longer sides of the box.
+    solidity : float
+        Share of the convex hull that is ink.
+    lean : float
+        Degrees between the main axis and upright.
+    edges : float
+        The third largest share of a side of the box that is ink.
     """
 
     aspect: float
     widest: float
     mean: float
+    solidity: float
+    lean: float
+    edges: float
 
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> Self:
@@ -185,10 +207,20 @@ class Shape(NamedTuple):
         # The distance of a pixel to the outline is on average a quarter of the stroke's width.
         inner = ndimage.distance_transform_edt(small)[small] - 0.5
         size = max(small.shape) - 2
-        widest, mean = (inner.max(), inner.mean()) if inner.size else (0.0, 0.0)
-        return cls(width / height, 2 * float(widest) / size, 4 * float(mean) / size)
+        sides = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
+        return cls(
+            aspect=width / height,
+            widest=2 * float(inner.max()) / size,
+            mean=4 * float(inner.mean()) / size,
+            solidity=float(small.sum() / convex_hull_image(small).sum()),
+            lean=_find_lean(small),
+            edges=sorted(float(side.mean()) for side in sides)[1],
+        )
 
     @property
     def is_a_digits(self) -> bool:
-        """Whether a digit may have this shape: it is no dash and no dot."""
-        return self.aspect <= MAX_ASPECT and self.widest <= MAX_STROKE
+        """Whether a digit may have this shape: it is no dash, no dot and no empty box."""
+        if self.solidity > MAX_SOLIDITY:
+            return self.widest <= MAX_BAR and self.lean <= MAX_LEAN
+        hollow = self.edges > MAX_EDGES and self.solidity < 0.5
+        return self.aspect <= MAX_ASPECT and self.widest <= MAX_STROKE and not hollow

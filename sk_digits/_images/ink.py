@@ -21,12 +21,11 @@ Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-ope
 # Depth of ink is how much darker it is than the paper, as a fraction of the paper's brightness.
 MIN_DEPTH = 0.04  # fainter marks are stains
 MIN_DEPTH_IN_NOISE = 4.5  # in standard deviations of the noise
-DARK_DEPTH = 0.25  # marks this deep are ink even if they are blurred
 SOFT_PX = 2  # pixels beyond the outline that may hold a trace of ink
 SHARP_PX = 2.5  # width of a sharp outline
 # The width of an outline, in longer sides of the digit; softer outlines are those of shadows.
-MAX_SOFTNESS = 0.1
-MAX_DARK_SOFTNESS = 0.35  # of dark marks, for small images that were enlarged
+MAX_SOFTNESS = 0.7  # for each unit of depth, as blurred writing is darker than shadows
+SOFTNESS = 0.1, 0.35  # whatever the depth
 MAX_SPECK_AREA = 0.01  # in areas of the largest stroke
 MIN_BAR_ASPECT = 8  # length of a line's part between two others, in widths
 PAPER_PX = 192  # longer side of the picture in which the paper is looked for
@@ -113,15 +112,15 @@ class Ink(NamedTuple):
         outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
         slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
         level = float(np.quantile(depth[kept], 0.75))
-        softness = MAX_SOFTNESS if level < DARK_DEPTH else MAX_DARK_SOFTNESS
+        softness = float(np.clip(MAX_SOFTNESS * level, *SOFTNESS))
         top, left, bottom, right = self.join(chosen)
         return slope * max(SHARP_PX * zoom, softness * max(bottom - top, right - left)) > level
 
 
 def _measure_depth(
     brightness: NDArray[np.float32], window: float
-) -> tuple[NDArray[np.float32], float]:
-    """Return how much darker than the paper around it each pixel is, and the noise of that.
+) -> tuple[NDArray[np.float32], float, float]:
+    """Return how much darker than the paper each pixel is, the noise of that, and the paper.
 
     The paper is found by a morphological closing over dark marks narrower than `window` pixels. It
     follows uneven light and keeps the edges of shadows. Beyond the borders is paper.
@@ -149,7 +148,7 @@ def _measure_depth(
         [np.abs(depth[3:] - depth[:-3]).ravel(), np.abs(depth[:, 3:] - depth[:, :-3]).ravel(), [0]]
     )
     noise = float(np.median(differences)) * 1.4826 / math.sqrt(2)
-    return np.clip(depth, 0, 1).astype(np.float32), noise
+    return np.clip(depth, 0, 1).astype(np.float32), noise, float(np.median(paper))
 
 
 def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -192,11 +191,11 @@ def find_ink(brightness: NDArray[np.float32], window: float, noise: float = 0.0)
     Ink
         Without specks, ruled lines and what surrounds the writing; it may have no strokes.
     """
-    depth, measured = _measure_depth(brightness, window)
+    depth, measured, paper = _measure_depth(brightness, window)
     if measured > 0.02:
         blurred = ndimage.gaussian_filter(brightness, min(1.5, 40 * measured))
-        depth, measured = _measure_depth(blurred, window)
-    noise = max(noise, measured)
+        depth, measured, paper = _measure_depth(blurred, window)
+    noise = max(noise / paper, measured)
     floor = max(MIN_DEPTH, MIN_DEPTH_IN_NOISE * noise)
     marks = depth[depth > floor]
     for _ in range(3):

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 MIN_ALONG = 0.9  # of a border's length, by a stroke that lies along it
+MIN_ALONG_BESIDE = 0.5  # the same if there is writing that touches no border
+MIN_FREE = 0.1  # longer side of that writing, in longer sides of the edge
 MAX_EDGE_ASPECT = 0.5  # thickness of the edge of a page, in lengths along its border
 MAX_HOLLOW_AREA = 0.75  # of a frame's box that is ink
 MIN_FRAMED = 0.25  # longer side of what is in a frame, in longer sides of the frame
@@ -20,6 +22,10 @@ def _are_edges(
     top, left, bottom, right = boxes.T
     height, width = bottom - top, right - left
     hollow = areas < MAX_HOLLOW_AREA * height * width
+    size = np.maximum(height, width)
+    touching = (top == 0) | (left == 0)
+    touching |= (bottom == labels.shape[0]) | (right == labels.shape[1])
+    free = float(size[~touching].max(initial=0))
     along, edges = np.zeros(len(boxes), np.intp), np.zeros(len(boxes), np.bool_)
     sides = [(labels[0], height, width), (labels[-1], height, width)]
     sides += [(labels[:, 0], width, height), (labels[:, -1], width, height)]
@@ -27,6 +33,8 @@ def _are_edges(
         share = np.bincount(side, minlength=len(boxes) + 1)[1:] / len(side)
         along += share >= MIN_ALONG
         edges |= (share >= MIN_ALONG) & (thickness <= MAX_EDGE_ASPECT * length)
+        # What writes on the page is also there without touching its edges.
+        edges |= (share >= MIN_ALONG_BESIDE) & (free >= MIN_FREE * size)
     return edges | ((along >= 2) & hollow)
 
 

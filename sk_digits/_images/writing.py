@@ -8,37 +8,29 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import convex_hull_image
 
 from sk_digits._images.grey_conversion import GreyConversion
-from sk_digits._images.grouping import SHAPE_PX, Shape
+from sk_digits._images.grouping import MAX_SOLIDITY, Shape
 from sk_digits._images.ink import Box, Ink, find_ink
 
 RING = 0.25  # width of the ground looked at around a digit, in its longer sides
 WIDE_STROKE = 0.3  # mean width, in longer sides of the digit, that no stroke has
-HOLE_SOLIDITY = 0.8  # share of the convex hull of a bar or a blob that is ink
 MIN_MERIT = 0.2  # of a digit, below which nothing else is judged by it
 MAX_RATED = 50  # groups of a page, the largest, by which its colours are judged
 
 
 class Group(NamedTuple):
-    """Strokes that may be a digit, their box and pixels in it, and how much they look like ink."""
+    """Strokes that may be a digit, their box and shape, and how much they look like ink."""
 
     members: list[int]
     box: Box
-    mask: NDArray[np.bool_]
+    shape: Shape
     merit: float
 
     @property
     def size(self) -> int:
         """Longer side of the box."""
         return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
-
-    def is_convex(self) -> bool:
-        """Whether it is a bar or a blob, such as the hole of a 0."""
-        step = max(1, self.size // SHAPE_PX)
-        small = self.mask[::step, ::step]
-        return min(small.shape) < 3 or small.sum() > HOLE_SOLIDITY * convex_hull_image(small).sum()
 
 
 class Writing(NamedTuple):
@@ -69,7 +61,7 @@ def _rate(ink: Ink, brightness: NDArray[np.float32], members: list[int]) -> Grou
     sides += [mask[inner][:, 0]] * (left == 0) + [mask[inner][:, -1]] * (right == width)
     clear = 1 - (float(np.concatenate(sides).mean()) if sides else 0.0)
     thin = float(np.clip(1.2 - shape.mean / WIDE_STROKE, 0, 1)) * shape.is_a_digits
-    return Group(members, box, mask[inner], purity * clear * thin)
+    return Group(members, box, shape, purity * clear * thin)
 
 
 def _is_around(outer: Box, inner: Box) -> bool:
@@ -81,10 +73,10 @@ def _is_around(outer: Box, inner: Box) -> bool:
 
 def _weigh(groups: list[Group], others: list[Group]) -> float:
     """Return how much of a picture its groups explain as digits, given those of the other ink."""
-    rivals = [other for other in others if other.merit > MIN_MERIT and not other.is_convex()]
+    rivals = [other for other in others if other.merit > MIN_MERIT and other.shape.solidity < MAX_SOLIDITY]
     # Ground that surrounds a digit is no digit; what a digit surrounds is its hole.
     return sum(
-        group.merit * group.size**2
+        group.merit * group.size
         for group in groups
         if not any(_is_around(group.box, rival.box) for rival in rivals)
     )
