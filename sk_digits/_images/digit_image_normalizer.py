@@ -20,7 +20,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sk_digits._all_or_nothing import AtomicParams
 from sk_digits._images.grouping import (
     MAX_PIECE,
-    Shape,
     find_ends,
     find_valley,
     group_strokes,
@@ -30,7 +29,7 @@ from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
 from sk_digits._images.ink import Ink, find_ink
 from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
 from sk_digits._images.picture import Picture
-from sk_digits._images.writing import find_writing
+from sk_digits._images.writing import Writing, find_writing
 from sk_digits._validation import as_readable, naming
 
 ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
@@ -113,7 +112,7 @@ def _is_split(mask: NDArray[np.bool_]) -> bool:
     return find_valley(tops, bottoms, len(mask)) is not None
 
 
-def _choose_digit(ink: Ink, groups: list[list[int]]) -> list[int] | None:
+def _choose_digit(writing: Writing) -> list[int] | None:
     """Return the strokes of the one digit of a picture; None if there is none.
 
     Raises
@@ -121,12 +120,11 @@ def _choose_digit(ink: Ink, groups: list[list[int]]) -> list[int] | None:
     SeveralDigits
         If there is a second digit.
     """
-    digits = [group for group in groups if Shape.of(ink.mask(group)[2]).is_a_digits]
+    ink, digits = writing.ink, writing.groups
     if not digits:
         return None
-    digits.sort(key=lambda group: -ink.areas[group].sum())
-    sizes = [max(b - t, r - left) for t, left, b, r in map(ink.join, digits)]
-    several = len(digits) > 1 and sorted(sizes)[-2] >= MIN_SECOND * max(sizes)
+    sizes = sorted(max(b - t, r - left) for t, left, b, r in map(ink.join, digits))
+    several = len(digits) > 1 and sizes[-2] >= MIN_SECOND * sizes[-1]
     if several or _is_split(ink.mask(digits[0])[2]):
         raise SeveralDigits(str(len(digits)))
     return digits[0]
@@ -147,7 +145,7 @@ def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     writing = find_writing(
         colours, "auto" if picture.is_opacity else ink, window, _find_groups, noise
     )
-    chosen = _choose_digit(writing.ink, writing.groups)
+    chosen = _choose_digit(writing)
     if chosen is None or not writing.ink.is_sharp(chosen, zoom):
         return None
     scale = factor / zoom

@@ -20,9 +20,10 @@ SHAPE_PX = 64  # longer side of the picture of a digit in which its shape is mea
 MAX_GAP_IN_PENS = 1.2  # between dots or dashes that are one stroke, in their longer sides
 MAX_ASPECT = 2.0  # width of a digit, in heights; wider strokes are dashes
 MAX_STROKE = 0.65  # its stroke at its widest, in longer sides, where blurred loops are filled
-MAX_SOLIDITY = 0.85  # share of the convex hull that is ink; only a 1 has more
+MAX_SOLIDITY = 0.9  # share of the convex hull that is ink; only a 1 has more
 MAX_BAR = 0.33  # width of a 1, in longer sides
 MAX_LEAN = 55  # degrees from upright to a 1
+MIN_ELONGATION = 5  # variance of ink along its main axis, in those across, of a bar
 MAX_EDGES = 0.85  # of three sides of a digit's box that are ink; those of an empty box are more
 # All in heights of the writing:
 MIN_DIGIT = 0.4  # height or width of a digit; smaller groups of strokes are specks
@@ -169,9 +170,12 @@ def link_pieces(ink: Ink, gap: float) -> tuple[Ink, list[list[int]]]:
 
 
 def _find_lean(mask: NDArray[np.bool_]) -> float:
-    """Return by how many degrees the main axis of the pixels of a mask leans from upright."""
+    """Return by how many degrees the main axis of an elongated shape leans from upright, or 0."""
     y, x = (axis - axis.mean() for axis in np.nonzero(mask))
-    return abs(math.degrees(math.atan2(2 * (x @ y), y @ y - x @ x)) / 2)
+    down, across, both = y @ y, x @ x, x @ y
+    longer, angle = math.hypot(2 * both, down - across), math.atan2(2 * both, down - across) / 2
+    is_long = longer > (MIN_ELONGATION - 1) / (MIN_ELONGATION + 1) * (down + across)
+    return abs(math.degrees(angle)) if is_long else 0.0
 
 
 class Shape(NamedTuple):
@@ -186,7 +190,7 @@ class Shape(NamedTuple):
     solidity : float
         Share of the convex hull that is ink.
     lean : float
-        Degrees between the main axis and upright.
+        Degrees between the main axis and upright; 0 if the shape is not elongated.
     edges : float
         The third largest share of a side of the box that is ink.
     """
@@ -220,7 +224,7 @@ class Shape(NamedTuple):
     @property
     def is_a_digits(self) -> bool:
         """Whether a digit may have this shape: it is no dash, no dot and no empty box."""
-        if self.solidity > MAX_SOLIDITY:
-            return self.widest <= MAX_BAR and self.lean <= MAX_LEAN
-        hollow = self.edges > MAX_EDGES and self.solidity < 0.5
-        return self.aspect <= MAX_ASPECT and self.widest <= MAX_STROKE and not hollow
+        is_dash = self.aspect > MAX_ASPECT or (self.lean > MAX_LEAN and self.solidity > 0.7)
+        is_dot = self.widest > (MAX_BAR if self.solidity > MAX_SOLIDITY else MAX_STROKE)
+        is_box = self.edges > MAX_EDGES and self.solidity < 0.5
+        return not (is_dash or is_dot or is_box)

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sk_digits._images.grey_conversion import GreyConversion
-from sk_digits._images.grouping import MAX_SOLIDITY, Shape
+from sk_digits._images.grouping import Shape
 from sk_digits._images.ink import Box, Ink, find_ink
 
 RING = 0.25  # width of the ground looked at around a digit, in its longer sides
-WIDE_STROKE = 0.3  # mean width, in longer sides of the digit, that no stroke has
-MIN_MERIT = 0.2  # of a digit, below which nothing else is judged by it
+WIDE_STROKE = 0.35  # mean width, in longer sides of the digit, that no stroke has
+HOLE_SOLIDITY = 0.8  # share of the convex hull of a hole that is ink
+MIN_MERIT = 0.12  # of a digit
+MIN_RIVAL_MERIT = 0.2  # of a digit by which other groups are judged
 MAX_RATED = 50  # groups of a page, the largest, by which its colours are judged
 
 
@@ -34,7 +36,7 @@ class Group(NamedTuple):
 
 
 class Writing(NamedTuple):
-    """The groups of strokes of a picture, and how its colours were read."""
+    """The ink of a picture, its groups of strokes that may be digits, and how it was found."""
 
     conversion: GreyConversion
     ink: Ink
@@ -60,7 +62,7 @@ def _rate(ink: Ink, brightness: NDArray[np.float32], members: list[int]) -> Grou
     sides = [mask[inner][0]] * (top == 0) + [mask[inner][-1]] * (bottom == height)
     sides += [mask[inner][:, 0]] * (left == 0) + [mask[inner][:, -1]] * (right == width)
     clear = 1 - (float(np.concatenate(sides).mean()) if sides else 0.0)
-    thin = float(np.clip(1.2 - shape.mean / WIDE_STROKE, 0, 1)) * shape.is_a_digits
+    thin = float(np.clip(1.3 - shape.mean / WIDE_STROKE, 0, 1)) * shape.is_a_digits
     return Group(members, box, shape, purity * clear * thin)
 
 
@@ -73,7 +75,7 @@ def _is_around(outer: Box, inner: Box) -> bool:
 
 def _weigh(groups: list[Group], others: list[Group]) -> float:
     """Return how much of a picture its groups explain as digits, given those of the other ink."""
-    rivals = [other for other in others if other.merit > MIN_MERIT and other.shape.solidity < MAX_SOLIDITY]
+    rivals = [other for other in others if other.merit > MIN_RIVAL_MERIT and other.shape.solidity < HOLE_SOLIDITY]
     # Ground that surrounds a digit is no digit; what a digit surrounds is its hole.
     return sum(
         group.merit * group.size
@@ -109,11 +111,9 @@ def find_writing(
         brightness = conversion.convert(colours)
         found = find_ink(brightness, window, noise)
         readings.append((conversion, found, group(found), brightness))
-    if len(readings) == 1:
-        return Writing(*readings[0][:3])
     rated = []
     for _, found, groups, brightness in readings:
-        largest = sorted(groups, key=lambda members: found.areas[members].sum())[-MAX_RATED:]
+        largest = sorted(groups, key=lambda members: -found.areas[members].sum())[:MAX_RATED]
         rated.append([_rate(found, brightness, members) for members in largest])
     weights = [
         _weigh(
@@ -127,4 +127,6 @@ def find_writing(
         )
         for (conversion, *_), groups in zip(readings, rated, strict=True)
     ]
-    return Writing(*readings[int(np.argmax(weights))][:3])
+    best = int(np.argmax(weights))
+    digits = [group.members for group in rated[best] if group.merit > MIN_MERIT]
+    return Writing(*readings[best][:2], digits)
