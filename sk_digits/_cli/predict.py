@@ -20,15 +20,19 @@ from sk_digits._cli.options import AsJson, Model, Quiet
 if TYPE_CHECKING:
     from sk_digits._reader.reading import FoundDigits, Reading
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
-
 
 def find_files(images: list[str]) -> Iterator[str]:
     """Expand folders and patterns to files; names of files and ``-`` stay as they are."""
+    from sk_digits._images.image_files import SUFFIXES
+
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            found = [str(p) for p in files if p.suffix.lower() in SUFFIXES]
+            if others := [p.name for p in files if p.suffix.lower() not in SUFFIXES]:
+                names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+                say(f"{name}: {len(others)} files that are no images left out: {names}")
         elif not path.exists() and set(name) & set("*?["):
             found = sorted(glob.glob(name, recursive=True))
         else:
@@ -98,6 +102,13 @@ def predict(
     many: Annotated[
         bool, typer.Option("--many", help="Read all digits of a page, line by line.")
     ] = False,
+    ink: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|dark|light",
+            help="Whether the writing is darker or lighter than its ground.",
+        ),
+    ] = "auto",
     top: Annotated[int, typer.Option(min=1, help="Answers per digit, most probable first.")] = 1,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -109,6 +120,8 @@ def predict(
     """Read the digits in images. Images that cannot be read are reported and skipped."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other. Give one of them.")
+    if ink not in ("auto", "dark", "light"):
+        raise typer.BadParameter(f"--ink {ink} is unknown. Give auto, dark or light.")
     files = list(dict.fromkeys(find_files(images)))  # a file named twice is read once
 
     from rich.console import Console
@@ -127,7 +140,7 @@ def predict(
     for file in track(files, "reading", console=console, disable=hidden, transient=True):
         try:
             pixels = read_image(sys.stdin.buffer if file == "-" else file)
-            picture = find_digits(pixels, file=file, many=many)
+            picture = find_digits(pixels, file=file, many=many, ink=ink)
         except (OSError, ValueError) as error:
             text = in_words(error)
             say(text if file in text else f"{file}: {text}")

@@ -49,7 +49,10 @@ MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
 
 
 class SeveralDigits(ValueError):
-    """A picture of one digit has several."""
+    """A picture that should show one digit shows several."""
+
+    def __init__(self) -> None:
+        super().__init__("has several digits; segment_digits cuts it into single ones")
 
 
 def _enlarge(pixels: NDArray[np.float32], zoom: int) -> NDArray[np.float32]:
@@ -126,11 +129,11 @@ def _choose_digit(writing: Writing) -> list[int] | None:
     sizes = sorted(max(b - t, r - left) for t, left, b, r in map(ink.join, digits))
     several = len(digits) > 1 and sizes[-2] >= MIN_SECOND * sizes[-1]
     if several or _is_split(ink.mask(digits[0])[2]):
-        raise SeveralDigits(str(len(digits)))
+        raise SeveralDigits
     return digits[0]
 
 
-def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
+def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     """Return the digit of a picture in MNIST's frame; None if there is no digit."""
     pixels = picture.pixels
     if (ink != "dark" or picture.is_opacity) and is_framed(pixels):
@@ -197,7 +200,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         a row of NaN (all rows are then float32), or return a row of zeros, which a classifier
         takes for a digit.
     image_shape : tuple of int, default=None
-        (height, width) of images given as flat rows; None means that they are square. Ignored for
+        (height, width) of images given as flat rows; None means MNIST's (28, 28). Ignored for
         other images.
     max_pixels : int, default=40_000_000
         Largest width times height of a picture. It protects the memory from hostile files:
@@ -310,7 +313,8 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
             in size and kind. Arrays hold numbers or booleans and are of shape (height, width) or
             (height, width, 1), grey, (height, width, 3), RGB, or (height, width, 4), RGBA; white
             is the smallest of 1, 16, 255 and 65535 that bounds the values. `X` may also be one
-            array of images of one size, or of numeric flat rows: see `image_shape`.
+            array of images of one size. A two-dimensional `X` is never one image: it holds flat
+            rows of `image_shape`, and is an error if its width is not theirs.
 
         Returns
         -------
@@ -340,7 +344,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
             )
             digit = None
             try:
-                digit = _normalize_digit(self._open(i, image), self.ink)
+                digit = normalize_digit(self._open(i, image), self.ink)
             except SeveralDigits:
                 problem = (
                     "has several digits. Cut it into single digits with segment_digits, or set "
@@ -427,14 +431,14 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         return images
 
     def _unflatten(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return images of flat rows, which are MNIST's or those that `image_shape` describes."""
         n_images, n_pixels = rows.shape
-        shape = self.image_shape or (math.isqrt(n_pixels), math.isqrt(n_pixels))
-        if n_images == 0 or shape[0] * shape[1] != n_pixels or n_pixels == 0:
+        shape = self.image_shape or (FRAME_PX, FRAME_PX)
+        if n_images == 0 or shape[0] * shape[1] != n_pixels:
             raise ValueError(
-                f"X of shape {rows.shape} does not hold flat rows of "
-                + (f"image_shape={self.image_shape}" if self.image_shape else "square images")
-                + ". Set image_shape to (height, width), or, if X is one image, put it into a "
-                "list: [image]."
+                f"X of shape {rows.shape} does not hold flat rows of {shape[0]} x {shape[1]} = "
+                f"{shape[0] * shape[1]} pixels. If X is one image, put it into a list: [image]. "
+                "If its rows are images, set image_shape to their (height, width)."
             )
         return rows.reshape(n_images, *shape)
 

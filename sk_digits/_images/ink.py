@@ -25,6 +25,7 @@ SOFT_PX = 2  # pixels beyond the outline that may hold a trace of ink
 SHARP_PX = 2.5  # width of a sharp outline
 # The width of an outline, in longer sides of the digit; softer outlines are those of shadows.
 MAX_SOFTNESS = 0.7  # for each unit of depth, as blurred writing is darker than shadows
+BLURRED = 0.12  # softer outlines are sharpened
 SOFTNESS = 0.1, 0.35  # whatever the depth
 MAX_SPECK_AREA = 0.01  # in areas of the largest stroke
 MIN_BAR_ASPECT = 8  # length of a line's part between two others, in widths
@@ -81,6 +82,17 @@ class Ink(NamedTuple):
         columns = slice(max(0, left - margin), right + margin)
         return rows, columns, np.isin(self.labels[rows, columns], np.array(chosen) + 1)
 
+    def _measure_outline(self, chosen: Sequence[int]) -> tuple[float, float]:
+        """Return the depth of the chosen strokes, and the width of their outline in pixels."""
+        rows, columns, kept = self.mask(chosen, 1)
+        depth = self.depth[rows, columns]
+        level = float(np.quantile(depth[kept], 0.75))
+        if min(depth.shape) < 2:
+            return level, math.inf
+        outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
+        slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
+        return level, level / max(slope, 1e-9)
+
     def draw(self, chosen: Sequence[int], zoom: float = 1.0) -> NDArray[np.float32]:
         """Return the coverage, from 0 to 1, of the chosen strokes alone, cropped to them.
 
@@ -89,11 +101,14 @@ class Ink(NamedTuple):
         reach = SOFT_PX * math.ceil(zoom)
         rows, columns, kept = self.mask(chosen, reach)
         labels, depth = self.labels[rows, columns], self.depth[rows, columns]
-        level = float(np.quantile(depth[kept], 0.75))
-        # Large digits are drawn by their outline, small ones by their shades of grey too.
+        level, softness = self._measure_outline(chosen)
         top, left, bottom, right = self.join(chosen)
-        size = max(bottom - top, right - left) / zoom
-        steep = 0.3 * float(np.clip((size - 28) / 72, 0, 1))
+        size = max(bottom - top, right - left)
+        if softness > max(SHARP_PX * zoom, BLURRED * size):  # strokes have run into each other
+            depth = 2 * depth - ndimage.gaussian_filter(depth, softness / 2)
+            level = float(np.quantile(depth[kept], 0.75))
+        # Large digits are drawn by their outline, small ones by their shades of grey too.
+        steep = 0.3 * float(np.clip((size / zoom - 28) / 72, 0, 1))
         low = max(3 * self.noise, steep * level)
         high = max((1 - steep) * level, 1.5 * low)
         strokes = np.clip((depth - low) / (high - low), 0, 1)
@@ -105,16 +120,10 @@ class Ink(NamedTuple):
 
         `zoom` is how much the picture was enlarged before its ink was found.
         """
-        rows, columns, kept = self.mask(chosen, 1)
-        depth = self.depth[rows, columns]
-        if min(depth.shape) < 2:
-            return False
-        outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
-        slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
-        level = float(np.quantile(depth[kept], 0.75))
-        softness = float(np.clip(MAX_SOFTNESS * level, *SOFTNESS))
+        level, softness = self._measure_outline(chosen)
         top, left, bottom, right = self.join(chosen)
-        return slope * max(SHARP_PX * zoom, softness * max(bottom - top, right - left)) > level
+        most = float(np.clip(MAX_SOFTNESS * level, *SOFTNESS)) * max(bottom - top, right - left)
+        return softness < max(SHARP_PX * zoom, most)
 
 
 def _measure_depth(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from sk_digits import DigitImageNormalizer, segment_digits
+from sk_digits import segment_digits
+from sk_digits._images.digit_image_normalizer import normalize_digit
+from sk_digits._images.picture import Picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,20 +50,26 @@ class FoundDigits(NamedTuple):
     rows: NDArray[Any]
 
 
-def find_digits(pixels: NDArray[Any], *, file: str = "", many: bool = False) -> FoundDigits:
+def find_digits(
+    pixels: NDArray[Any], *, file: str = "", many: bool = False, ink: str = "auto"
+) -> FoundDigits:
     """Return the one digit of an image, or all digits of a page.
+
+    `ink` is "dark", "light" or "auto", as for `DigitImageNormalizer`.
 
     Raises
     ------
     BlankPicture
         If there is none.
+    SeveralDigits
+        If an image of one digit has several.
     """
     if not many:
-        rows = DigitImageNormalizer(on_blank="zeros").transform([pixels])
-        if not rows.any():
+        row = normalize_digit(Picture.of(pixels, pixels.size), ink)
+        if row is None:
             raise BlankPicture("no digit found that stands out from its ground")
-        return FoundDigits(file, pixels, [None], rows)
-    segments = segment_digits(pixels)
+        return FoundDigits(file, pixels, [None], row.reshape(1, -1))
+    segments = segment_digits(pixels, ink=ink)
     if not segments:
         raise BlankPicture("no digits found that stand out from their ground")
     return FoundDigits(
