@@ -20,9 +20,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sk_digits._all_or_nothing import AtomicParams
 from sk_digits._images.grouping import (
     MAX_PIECE,
+    MAX_ASPECT,
+    Shape,
     find_ends,
     find_valley,
     group_strokes,
+    is_rule,
     link_pieces,
 )
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
@@ -45,6 +48,8 @@ MIN_BAND = 0.07  # width of the blank between two digits, in their heights
 MAX_STROKE_GAP = 0.35  # between a digit and its smaller strokes, in longer sides of the digit
 MIN_STACKED = 0.3  # height of each of two digits above each other, of both together
 MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
+MAX_STRAY = 0.2  # area of a digit's main stroke, in those of a shadow or a line
+MIN_LEVEL = 0.6  # depth of a piece, in depths of the main stroke
 MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
 
 
@@ -84,6 +89,23 @@ def _group(ink: Ink, gap: float) -> list[list[int]]:
     return [[member for i in group for member in clusters[i]] for group in groups]
 
 
+def _leave_strays(ink: Ink) -> Ink:
+    """Return the ink without what is beside the main stroke: shadows, page edges, underlines."""
+    if not len(ink.boxes):
+        return ink
+    top, left, bottom, right = ink.boxes.T
+    height, width = ink.depth.shape
+    touches = (top == 0) | (left == 0) | (bottom == height) | (right == width)
+    is_flat = right - left > MAX_ASPECT * (bottom - top)
+    main = int(np.argmax(ink.areas * np.where(touches | is_flat, MAX_STRAY, 1)))
+    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(touches) + 1))
+    kept = (levels > MIN_LEVEL * levels[main]) & (~touches | touches[main])
+    for i in np.flatnonzero(kept & is_flat):
+        if i != main and is_rule(ink.join([main]), ink.join([i])):
+            kept[i] = False
+    return ink.keep(kept)
+
+
 def _find_groups(ink: Ink) -> list[list[int]]:
     """Return the groups of strokes that may be digits."""
     if not 0 < len(ink.boxes) <= MAX_MARKS:
@@ -92,8 +114,8 @@ def _find_groups(ink: Ink) -> list[list[int]]:
     top, left, bottom, right = ink.join(main)
     size = max(bottom - top, right - left)
     groups = _group(ink, LINKS[0] * size)
-    if len(groups) > 1:  # pieces that stay apart may be joined over a wider gap
-        joined = _group(ink, LINKS[1] * size)
+    if sum(Shape.of(ink.mask(group)[2]).is_a_digits for group in groups) > 1:
+        joined = _group(ink, LINKS[1] * size)  # pieces that stayed apart
         if len(joined) == 1 and not _is_split(ink.mask(joined[0])[2]):
             return joined
     return groups
@@ -146,7 +168,12 @@ def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     colours = _enlarge(colours, zoom)
     window = WINDOW * max(colours.shape[:2])
     writing = find_writing(
-        colours, "auto" if picture.is_opacity else ink, window, _find_groups, noise
+        colours,
+        "auto" if picture.is_opacity else ink,
+        window,
+        _find_groups,
+        noise,
+        _leave_strays,
     )
     chosen = _choose_digit(writing)
     if chosen is None or not writing.ink.is_sharp(chosen, zoom):

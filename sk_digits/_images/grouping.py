@@ -20,10 +20,10 @@ SHAPE_PX = 64  # longer side of the picture of a digit in which its shape is mea
 MAX_GAP_IN_PENS = 1.2  # between dots or dashes that are one stroke, in their longer sides
 MAX_ASPECT = 2.0  # width of a digit, in heights; wider strokes are dashes
 MAX_STROKE = 0.65  # its stroke at its widest, in longer sides, where blurred loops are filled
-MAX_SOLIDITY = 0.9  # share of the convex hull that is ink; only a 1 has more
-MAX_BAR = 0.55  # width of a solid digit, such as a 1 or a blurred 8, in longer sides
+MIN_DASH_SOLIDITY = 0.7  # share of the convex hull of a dash that is ink
+MAX_BOX_SOLIDITY = 0.5  # the same of an empty box
 MAX_LEAN = 55  # degrees from upright to a 1
-MIN_ELONGATION = 5  # variance of ink along its main axis, in those across, of a bar
+MIN_ELONGATION = 8  # variance of ink along its main axis, in those across, of a bar
 MAX_EDGES = 0.85  # of three sides of a digit's box that are ink; those of an empty box are more
 # All in heights of the writing:
 MIN_DIGIT = 0.4  # height or width of a digit; smaller groups of strokes are specks
@@ -69,7 +69,7 @@ def join(a: Box, b: Box) -> Box:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
-def _is_rule(a: Box, b: Box) -> bool:
+def is_rule(a: Box, b: Box) -> bool:
     """Return whether a stroke in box `b` is a line above or below the writing in box `a`."""
     length, beyond = b[3] - b[1], min(a[1] - b[1], b[3] - a[3])
     return length > MAX_ASPECT * (b[2] - b[0]) and beyond > 0.05 * length
@@ -84,7 +84,7 @@ def _belong(a: Box, b: Box, height: float) -> bool:
     smaller = min(a[2] - a[0], b[2] - b[0])
     if smaller >= MAX_PIECE * height and down > 0.5 * smaller:
         return False  # two digits side by side, one of which leans over the other
-    if _is_rule(a, b) or _is_rule(b, a):
+    if is_rule(a, b) or is_rule(b, a):
         return False
     narrower = min(a[3] - a[1], b[3] - b[1])
     if across > 0.5 * narrower:
@@ -224,7 +224,7 @@ class Shape(NamedTuple):
     @property
     def is_a_digits(self) -> bool:
         """Whether a digit may have this shape: it is no dash, no dot and no empty box."""
-        is_dash = self.aspect > MAX_ASPECT or (self.lean > MAX_LEAN and self.solidity > 0.7)
-        is_dot = self.widest > (MAX_BAR if self.solidity > MAX_SOLIDITY else MAX_STROKE)
-        is_box = self.edges > MAX_EDGES and self.solidity < 0.5
+        is_dash = self.aspect > MAX_ASPECT or (self.lean > MAX_LEAN and self.solidity > MIN_DASH_SOLIDITY)
+        is_dot = self.widest > MAX_STROKE
+        is_box = self.edges > MAX_EDGES and self.solidity < MAX_BOX_SOLIDITY
         return not (is_dash or is_dot or is_box)

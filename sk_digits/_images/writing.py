@@ -80,7 +80,9 @@ def _weigh(groups: list[Group], others: list[Group]) -> float:
     return sum(
         group.merit * group.size
         for group in groups
-        if not any(_is_around(group.box, rival.box) for rival in rivals)
+        if not any(
+            rival.merit > group.merit and _is_around(group.box, rival.box) for rival in rivals
+        )
     )
 
 
@@ -90,6 +92,7 @@ def find_writing(
     window: float,
     group: Callable[[Ink], list[list[int]]],
     noise: float = 0.0,
+    prepare: Callable[[Ink], Ink] = lambda ink: ink,
 ) -> Writing:
     """Return the writing of a picture under the conversion to grey that shows most of it.
 
@@ -105,11 +108,13 @@ def find_writing(
         Returns the groups of strokes that may be digits.
     noise : float, default=0.0
         Standard deviation of the brightness of paper, where it is known.
+    prepare : callable, default=lambda ink: ink
+        Leaves out strokes before they are grouped.
     """
     readings = []
     for conversion in GreyConversion.candidates(colours, ink):
         brightness = conversion.convert(colours)
-        found = find_ink(brightness, window, noise)
+        found = prepare(find_ink(brightness, window, noise))
         readings.append((conversion, found, group(found), brightness))
     rated = []
     for _, found, groups, brightness in readings:
