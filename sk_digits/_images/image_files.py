@@ -50,7 +50,7 @@ class ImageFileError(ValueError):
     ...     DigitImageNormalizer().transform([b"no image"])
     ... except ImageFileError as error:
     ...     print(error)
-    Image 0: the file of 8 bytes is not an image in one of the formats PNG, JPEG, BMP, ...
+    Image 0: the 8 bytes given are not an image in one of the formats PNG, JPEG, BMP, ...
     """
 
 
@@ -67,7 +67,7 @@ def describe(source: object) -> str:
     if isinstance(source, str | os.PathLike):
         return f"the file {os.fspath(source)!r}"
     if isinstance(source, bytes | bytearray):
-        return f"the file of {len(source)} bytes"
+        return f"the {len(source)} bytes given"
     return f"the {type(source).__name__} given"
 
 
@@ -143,24 +143,25 @@ def readable_formats() -> tuple[str, ...]:
     return (*formats, "HEIF")
 
 
-def _name_format(source: BinaryIO) -> str:
+def _name_format(source: BinaryIO, name: str) -> str:
     """Return what is known about a file that is in none of the formats read here."""
+    verb = "are" if "bytes" in name else "is"
     source.seek(0)
     start = source.read(12)
     brand = start[8:] if start[4:8] == b"ftyp" else b""
     if brand in HEIF_BRANDS and "HEIF" not in readable_formats():
         return (
-            "is a HEIC or HEIF picture, which needs pillow-heif. "
+            f"{name} {verb} a HEIC or HEIF picture, which needs pillow-heif. "
             "Install sk-digits[heif], or save the picture as JPEG or PNG."
         )
     if brand in AVIF_BRANDS and "AVIF" not in readable_formats():
         return (
-            "is an AVIF picture, which needs Pillow 11.3 or later with AVIF. "
+            f"{name} {verb} an AVIF picture, which needs Pillow 11.3 or later with AVIF. "
             "Install it, or save the picture as JPEG or PNG."
         )
     return (
-        f"is not an image in one of the formats {', '.join(readable_formats())}, or its header is "
-        "broken. Save the image in one of these."
+        f"{name} {verb} not an image in one of the formats {', '.join(readable_formats())}, or its "
+        "header is broken. Save the image in one of these."
     )
 
 
@@ -177,7 +178,7 @@ def _read(source: BinaryIO | Image.Image, max_pixels: int, name: str) -> NDArray
         except ImageFileError:
             raise
         except UnidentifiedImageError as error:
-            raise ImageFileError(f"{name} {_name_format(source)}") from error
+            raise ImageFileError(_name_format(source, name)) from error
         except Image.DecompressionBombError as error:
             raise ImageFileError(
                 f"{name} is too large for any max_pixels: {error} Make it smaller."
