@@ -19,14 +19,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_digits._all_or_nothing import AtomicParams
 from sk_digits._images.grouping import (
-    MAX_PIECE,
     MAX_ASPECT,
+    MAX_PIECE,
     Shape,
     find_ends,
     find_valley,
     group_strokes,
     is_rule,
     link_pieces,
+    overlap,
 )
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
 from sk_digits._images.ink import Ink, find_ink
@@ -45,9 +46,10 @@ WINDOW = 0.3  # of the longer side of the picture; no stroke is as wide
 NEAR_WINDOW = 0.6  # of the longer side of the digit
 LINKS = (0.08, 0.14)  # gaps between pieces of broken strokes, in longer sides of the digit
 MIN_BAND = 0.07  # width of the blank between two digits, in their heights
-MAX_STROKE_GAP = 0.35  # between a digit and its smaller strokes, in longer sides of the digit
+MAX_STROKE_GAP = 0.35  # between a digit and its small strokes, in longer sides of the digit
 MIN_STACKED = 0.3  # height of each of two digits above each other, of both together
 MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
+MIN_SECOND_AREA = 0.15  # ink of a second digit, in that of the first; less is a piece
 MAX_STRAY = 0.2  # area of a digit's main stroke, in those of a shadow or a line
 MIN_LEVEL = 0.6  # depth of a piece, in depths of the main stroke
 MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
@@ -101,7 +103,8 @@ def _leave_strays(ink: Ink) -> Ink:
     levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(touches) + 1))
     kept = (levels > MIN_LEVEL * levels[main]) & (~touches | touches[main])
     for i in np.flatnonzero(kept & is_flat):
-        if i != main and is_rule(ink.join([main]), ink.join([i])):
+        others = np.flatnonzero(kept & (np.arange(len(kept)) != i))
+        if i != main and is_rule(ink.join(others), ink.join([i])):
             kept[i] = False
     return ink.keep(kept)
 
@@ -148,11 +151,20 @@ def _choose_digit(writing: Writing) -> list[int] | None:
     ink, digits = writing.ink, writing.groups
     if not digits:
         return None
-    sizes = sorted(max(b - t, r - left) for t, left, b, r in map(ink.join, digits))
-    several = len(digits) > 1 and sizes[-2] >= MIN_SECOND * sizes[-1]
-    if several or _is_split(ink.mask(digits[0])[2]):
+    first = list(digits[0])
+    for other in digits[1:]:
+        box, main = ink.join(other), ink.join(first)
+        size, largest = (max(b - t, r - left) for t, left, b, r in (box, main))
+        if ink.areas[other].sum() >= MIN_SECOND_AREA * ink.areas[first].sum():
+            if size >= MIN_SECOND * largest:
+                raise SeveralDigits
+        elif math.hypot(*(min(overlap(box, main, axis), 0) for axis in (0, 1))) <= (
+            MAX_STROKE_GAP * largest
+        ):
+            first += other
+    if _is_split(ink.mask(digits[0])[2]):
         raise SeveralDigits
-    return digits[0]
+    return first
 
 
 def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:

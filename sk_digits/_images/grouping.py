@@ -20,6 +20,7 @@ SHAPE_PX = 64  # longer side of the picture of a digit in which its shape is mea
 MAX_GAP_IN_PENS = 1.2  # between dots or dashes that are one stroke, in their longer sides
 MAX_ASPECT = 2.0  # width of a digit, in heights; wider strokes are dashes
 MAX_STROKE = 0.65  # its stroke at its widest, in longer sides, where blurred loops are filled
+MIN_BEYOND = 0.1  # by how much an underline is longer at either end, in its lengths
 MIN_DASH_SOLIDITY = 0.7  # share of the convex hull of a dash that is ink
 MAX_BOX_SOLIDITY = 0.5  # the same of an empty box
 MAX_LEAN = 55  # degrees from upright to a 1
@@ -72,7 +73,7 @@ def join(a: Box, b: Box) -> Box:
 def is_rule(a: Box, b: Box) -> bool:
     """Return whether a stroke in box `b` is a line above or below the writing in box `a`."""
     length, beyond = b[3] - b[1], min(a[1] - b[1], b[3] - a[3])
-    return length > MAX_ASPECT * (b[2] - b[0]) and beyond > 0.05 * length
+    return length > MAX_ASPECT * (b[2] - b[0]) and beyond > MIN_BEYOND * length
 
 
 def _belong(a: Box, b: Box, height: float) -> bool:
@@ -165,7 +166,7 @@ def link_pieces(ink: Ink, gap: float) -> tuple[Ink, list[list[int]]]:
     for stroke, cluster in enumerate(owner[1:].tolist()):
         clusters[cluster - 1].append(stroke)
     boxes = np.array([ink.join(cluster) for cluster in clusters])
-    areas = np.bincount(owner[1:] - 1, ink.areas)
+    areas = np.bincount(owner[1:] - 1, ink.areas).astype(np.float64)
     return ink._replace(labels=owner[ink.labels], boxes=boxes, areas=areas), clusters
 
 
@@ -224,7 +225,9 @@ class Shape(NamedTuple):
     @property
     def is_a_digits(self) -> bool:
         """Whether a digit may have this shape: it is no dash, no dot and no empty box."""
-        is_dash = self.aspect > MAX_ASPECT or (self.lean > MAX_LEAN and self.solidity > MIN_DASH_SOLIDITY)
+        is_dash = self.aspect > MAX_ASPECT or (
+            self.lean > MAX_LEAN and self.solidity > MIN_DASH_SOLIDITY
+        )
         is_dot = self.widest > MAX_STROKE
         is_box = self.edges > MAX_EDGES and self.solidity < MAX_BOX_SOLIDITY
         return not (is_dash or is_dot or is_box)

@@ -27,7 +27,20 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 AVIF_BRANDS = (b"avif", b"avis")
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jfif .bmp .tif .tiff .webp .gif .avif .heic .heif".split()
+    [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".gif",
+        ".avif",
+        ".heic",
+        ".heif",
+    ]
 )
 MAX_PIXELS = 40_000_000  # width times height of the largest picture that is read by default
 PART_PIXELS = 2**18  # of a picture that are converted at once
@@ -132,7 +145,7 @@ def _to_array(image: Image.Image) -> NDArray[Any]:
 @cache
 def readable_formats() -> tuple[str, ...]:
     """Return the formats that are read here: AVIF and HEIF only where Pillow can."""
-    formats = FORMATS
+    formats: tuple[str, ...] = FORMATS
     if features.check("avif"):
         formats += ("AVIF",)
     try:
@@ -143,7 +156,7 @@ def readable_formats() -> tuple[str, ...]:
     return (*formats, "HEIF")
 
 
-def _name_format(source: BinaryIO, name: str) -> str:
+def _name_format(source: Any, name: str) -> str:
     """Return what is known about a file that is in none of the formats read here."""
     verb = "are" if "bytes" in name else "is"
     source.seek(0)

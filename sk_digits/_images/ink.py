@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -16,6 +15,7 @@ from sk_digits._images.ruled_lines import find_ruled_lines
 from sk_digits._images.strokes import find_strokes
 from sk_digits._images.surroundings import find_frames, find_surroundings
 
+Indices: TypeAlias = list[int] | NDArray[np.intp]  # of strokes
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-open
 
 # Depth of ink is how much darker it is than the paper, as a fraction of the paper's brightness.
@@ -55,7 +55,7 @@ class Ink(NamedTuple):
     boxes: NDArray[np.intp]
     areas: NDArray[np.float64]
 
-    def join(self, chosen: Sequence[int]) -> Box:
+    def join(self, chosen: Indices) -> Box:
         """Return the box around the chosen strokes."""
         edges = self.boxes[chosen]
         (top, left), (bottom, right) = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
@@ -75,14 +75,14 @@ class Ink(NamedTuple):
         labels, boxes, areas = find_strokes(np.isin(inside, np.flatnonzero(kept) + 1))
         return self._replace(labels=labels, boxes=boxes, areas=areas)
 
-    def mask(self, chosen: Sequence[int], margin: int = 0) -> tuple[slice, slice, NDArray[np.bool_]]:
+    def mask(self, chosen: Indices, margin: int = 0) -> tuple[slice, slice, NDArray[np.bool_]]:
         """Return the rows, the columns and the pixels of strokes in their box with a margin."""
         top, left, bottom, right = self.join(chosen)
         rows = slice(max(0, top - margin), bottom + margin)
         columns = slice(max(0, left - margin), right + margin)
         return rows, columns, np.isin(self.labels[rows, columns], np.array(chosen) + 1)
 
-    def _measure_outline(self, chosen: Sequence[int]) -> tuple[float, float]:
+    def _measure_outline(self, chosen: Indices) -> tuple[float, float]:
         """Return the depth of the chosen strokes, and the width of their outline in pixels."""
         rows, columns, kept = self.mask(chosen, 1)
         depth = self.depth[rows, columns]
@@ -93,7 +93,7 @@ class Ink(NamedTuple):
         slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
         return level, level / max(slope, 1e-9)
 
-    def draw(self, chosen: Sequence[int], zoom: float = 1.0) -> NDArray[np.float32]:
+    def draw(self, chosen: Indices, zoom: float = 1.0) -> NDArray[np.float32]:
         """Return the coverage, from 0 to 1, of the chosen strokes alone, cropped to them.
 
         `zoom` is how much the picture was enlarged before its ink was found.
@@ -115,7 +115,7 @@ class Ink(NamedTuple):
         near = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=reach)
         return np.where(near & (kept | (labels == 0)), strokes, 0).astype(np.float32)
 
-    def is_sharp(self, chosen: Sequence[int], zoom: float = 1.0) -> bool:
+    def is_sharp(self, chosen: Indices, zoom: float = 1.0) -> bool:
         """Return whether the chosen strokes have sharp outlines, unlike shadows.
 
         `zoom` is how much the picture was enlarged before its ink was found.
@@ -179,7 +179,9 @@ def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[
         ends = ends if tall[i] > wide[i] else ends.T
         if ends[0].any() and ends[-1].any():
             frames = find_frames(*find_strokes(mask)) if frames is None else frames
-            remnants[i] |= frames[top:bottom, left:right][labels[top:bottom, left:right] == i + 1].all()
+            remnants[i] |= frames[top:bottom, left:right][
+                labels[top:bottom, left:right] == i + 1
+            ].all()
     return rest & ~np.concatenate([[False], remnants])[labels]
 
 

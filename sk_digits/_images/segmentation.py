@@ -8,9 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from sk_digits._images.grouping import MAX_WIDTH, BoxGrid, Shape, find_ends, find_valley, group_strokes, overlap
+from sk_digits._images.grouping import (
+    MAX_WIDTH,
+    BoxGrid,
+    Shape,
+    find_ends,
+    find_valley,
+    group_strokes,
+    overlap,
+)
 from sk_digits._images.image_files import MAX_PIXELS
 from sk_digits._images.ink import Box, Ink, find_ink
 from sk_digits._images.mnist_frame import frame

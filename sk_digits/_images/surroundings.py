@@ -59,9 +59,7 @@ def _find_parents(labels: NDArray[np.intp], n_strokes: int) -> NDArray[np.intp]:
     return enclosing[around]
 
 
-def _are_frames(
-    labels: NDArray[np.intp], boxes: NDArray[np.intp]
-) -> NDArray[np.bool_]:
+def _are_frames(labels: NDArray[np.intp], boxes: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return whether strokes enclose others that are not much smaller."""
     sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
     parents = _find_parents(labels, len(boxes))

@@ -49,7 +49,9 @@ def _rate(ink: Ink, brightness: NDArray[np.float32], members: list[int]) -> Grou
     size = max(bottom - top, right - left)
     rows, columns, mask = ink.mask(members, int(RING * size) + 1)
     part = brightness[rows, columns]
-    inner = np.s_[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start]
+    inner = np.s_[
+        top - rows.start : bottom - rows.start, left - columns.start : right - columns.start
+    ]
     shape = Shape.of(mask[inner])
     near = ndimage.binary_dilation(mask, iterations=max(2, size // 32))
     ground = np.median(part[near & ~mask]) if (near & ~mask).any() else 1.0
@@ -75,7 +77,11 @@ def _is_around(outer: Box, inner: Box) -> bool:
 
 def _weigh(groups: list[Group], others: list[Group]) -> float:
     """Return how much of a picture its groups explain as digits, given those of the other ink."""
-    rivals = [other for other in others if other.merit > MIN_RIVAL_MERIT and other.shape.solidity < HOLE_SOLIDITY]
+    rivals = [
+        other
+        for other in others
+        if other.merit > MIN_RIVAL_MERIT and other.shape.solidity < HOLE_SOLIDITY
+    ]
     # Ground that surrounds a digit is no digit; what a digit surrounds is its hole.
     return sum(
         group.merit * group.size

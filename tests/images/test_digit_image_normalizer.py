@@ -216,7 +216,10 @@ def test_transparent_margins_around_a_picture_are_background():
 @pytest.mark.slow
 def test_digits_of_64_pixels_can_be_read():
     """scikit-learn's digits of 8x8 pixels are classified about as well as in MNIST's layout."""
-    rows, y = DigitImageNormalizer(image_shape=(8, 8)).transform(load_digits().data), load_digits().target
+    rows, y = (
+        DigitImageNormalizer(image_shape=(8, 8)).transform(load_digits().data),
+        load_digits().target,
+    )
     scores = [
         KNeighborsClassifier(1).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:])
         for X in (rows.astype(float), load_digits_28().data.astype(float))
