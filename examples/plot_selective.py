@@ -51,6 +51,8 @@ ax.set(xlabel="Probability of the answer", ylabel="Share of right answers")
 
 answered = model.accepts(X_test)
 errors = (model.predict(X_test) != y_test)[answered]
-print(f"answered: {answered.mean():.1%}, wrong: {errors.mean():.2%} (promised: {model.max_risk:.0%})")
+print(
+    f"answered: {answered.mean():.1%}, wrong: {errors.mean():.2%} (promised: {model.max_risk:.0%})"
+)
 print(f"the network alone: {(network.predict(X_test) != y_test).mean():.2%} wrong")
 print(f"temperature: {model.temperature_:.2f}, threshold: {model.threshold_:.2f}")

@@ -38,7 +38,7 @@ class Split(NamedTuple):
     note: str = ""
 
 
-def load_split(data: str) -> Split:
+def load_split(data: str, ink: str = "auto") -> Split:
     """Load the images that ``--data`` names.
 
     Only "auto" without a download has a replacement. It says so before the work and after it.
@@ -48,7 +48,7 @@ def load_split(data: str) -> Split:
     if data == "digits":
         return _load_digits()
     if data not in ("auto", "mnist") and not _holds_mnist(data):
-        return _load_pictures(data)
+        return _load_pictures(data, ink)
     try:
         return _load_mnist(None if data in ("auto", "mnist") else data)
     except DownloadError as error:
@@ -58,7 +58,9 @@ def load_split(data: str) -> Split:
         return _load_digits()._replace(note=f"{GOOD_FOR} {HOW_TO_GET_MNIST}")
 
 
-def load_unseen(data: str, model: Path | None) -> tuple[NDArray[np.uint8], NDArray[Any], str]:
+def load_unseen(
+    data: str, model: Path | None, ink: str = "auto"
+) -> tuple[NDArray[np.uint8], NDArray[Any], str]:
     """Load the images that ``--data`` names and that a model has not been trained on.
 
     Of pictures these are those that `load_split` holds out, or all if MNIST or the bundled digits
@@ -69,7 +71,7 @@ def load_unseen(data: str, model: Path | None) -> tuple[NDArray[np.uint8], NDArr
 
     from sk_digits.datasets import fetch_mnist
 
-    split, others = load_split(data), (MNIST, BUNDLED)
+    split, others = load_split(data, ink), (MNIST, BUNDLED)
     if model is None and split.name.startswith(MNIST):
         home = None if data in ("auto", "mnist") else data
         X, y = fetch_mnist(subset="test", data_home=home, return_X_y=True)
@@ -131,13 +133,13 @@ def _load_digits() -> Split:
     return _hold_out(*load_digits_28(return_X_y=True), 360, BUNDLED)
 
 
-def _load_pictures(folder: str) -> Split:
+def _load_pictures(folder: str, ink: str) -> Split:
     """Load the labelled pictures of a folder, and hold out a fifth of those of each label."""
     import numpy as np
 
     from sk_digits.datasets import load_image_folder
 
-    X, y = load_image_folder(folder, return_X_y=True)
+    X, y = load_image_folder(folder, ink=ink, return_X_y=True)
     labels, counts = np.unique(y, return_counts=True)
     if len(labels) < 2 or counts.min() < 2:
         raise ValueError(

@@ -11,7 +11,7 @@ import typer
 
 from sk_digits._cli.app import app
 from sk_digits._cli.data import load_unseen
-from sk_digits._cli.options import PICTURES, AsJson, Data, Model, check_writable, open_reader
+from sk_digits._cli.options import PICTURES, AsJson, Data, Ink, Model, check_writable, open_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: Model = None,
     data: Data = "auto",
+    ink: Ink = "auto",
     plot: Annotated[
         Path | None,
         typer.Option(help="Picture to save: confusion matrix and most confident errors."),
@@ -36,7 +37,7 @@ def evaluate(
     from sk_digits._reader.pretrained import split_reader
 
     pipeline = split_reader(open_reader(model))[1]
-    X, y, name = load_unseen(data, model)
+    X, y, name = load_unseen(data, model, ink)
     given, known = sorted(set(y.tolist())), pipeline.classes_.tolist()
     if not set(given) & set(known):
         raise ValueError(f"{data} has only labels that the model has not: {given}, not {known}.")

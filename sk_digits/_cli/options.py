@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -30,11 +30,8 @@ Model = Annotated[
     ),
 ]
 Ink = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|dark|light",
-        help="Whether the writing is darker or lighter than its ground.",
-    ),
+    Literal["auto", "dark", "light"],
+    typer.Option(help="Whether the writing is darker or lighter than its ground."),
 ]
 Data = Annotated[
     str,

@@ -25,12 +25,16 @@ BOX = ("top", "left", "bottom", "right")
 
 def find_files(images: list[str]) -> Iterator[str]:
     """Expand folders and patterns to files; names of files and ``-`` stay as they are."""
-    from sk_digits.datasets._image_folder import SUFFIXES, find_images
+    from sk_digits._images.image_files import SUFFIXES
 
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = list(map(str, find_images(path)))
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            found = [str(p) for p in files if p.suffix.lower() in SUFFIXES]
+            if others := [p.name for p in files if p.suffix.lower() not in SUFFIXES]:
+                names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+                say(f"{name}: {len(others)} files that are no images left out: {names}")
         elif not path.exists() and set(name) & set("*?["):
             found = sorted(glob.glob(name, recursive=True))
         else:

@@ -18,99 +18,202 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_digits._all_or_nothing import AtomicParams
-from sk_digits._images.grey_conversion import GreyConversion
+from sk_digits._images.grouping import (
+    MAX_ASPECT,
+    MAX_PIECE,
+    Shape,
+    find_ends,
+    find_valley,
+    group_strokes,
+    is_rule,
+    link_pieces,
+    overlap,
+)
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
-from sk_digits._images.ink import SHARP_PX, Ink, find_ink
+from sk_digits._images.ink import Ink, find_ink
 from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
 from sk_digits._images.picture import Picture
+from sk_digits._images.writing import Writing, find_writing
 from sk_digits._validation import as_readable, naming
 
 ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 
-OVERVIEW_PX = 512  # longer side of the picture in which the digit is looked for
+OVERVIEW_PX = 400  # longer side of the picture in which the digit is looked for
 DETAIL_PX = 128  # longer side of the digit when it is looked at closely
-TINY_PX = 24  # longer side of a picture that is enlarged first
-ENLARGEMENT = 4  # factor by which a tiny picture is enlarged
-MIN_DIGIT_PX = 5  # longer side of a digit in the overview
-MAX_STROKE_GAP = (
-    0.35  # between a digit's main stroke and its others, in longer sides of the main stroke
-)
+SMALL_PX = 200  # longer side to which a smaller picture is enlarged
+MIN_DIGIT_PX = 5  # longer side of a digit, in pixels of the picture and of the overview
+WINDOW = 0.3  # of the longer side of the picture; no stroke is as wide
+NEAR_WINDOW = 0.6  # of the longer side of the digit
+LINKS = (0.08, 0.14)  # gaps between pieces of broken strokes, in longer sides of the digit
+MIN_BAND = 0.07  # width of the blank between two digits, in their heights
+MAX_STROKE_GAP = 0.35  # between a digit and its small strokes, in longer sides of the digit
+MIN_STACKED = 0.3  # height of each of two digits above each other, of both together
+MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
+MIN_SECOND_AREA = 0.15  # ink of a second digit, in that of the first; less is a piece
+MAX_STRAY = 0.2  # area of a digit's main stroke, in those of a shadow or a line
+MIN_LEVEL = 0.6  # depth of a piece, in depths of the main stroke
+MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
 
 
-def _choose_digit(ink: Ink) -> list[int]:
-    """Return the indices of the strokes that make up the one digit of a picture."""
-    height, width = ink.depth.shape
-    top, left, bottom, right = ink.boxes.T
-    sizes = np.maximum(bottom - top, right - left)
-    rows = (bottom - top) * ((left == 0) | (right == width))
-    columns = (right - left) * ((top == 0) | (bottom == height))
-    # What lies along a border may be a shadow or another page.
-    along_border = np.maximum(rows, columns) / sizes
-    main = int(np.argmax(ink.areas * np.maximum(0.05, 1 - along_border)))
-    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(sizes) + 1))
-    # A small piece, unlike the bar of a 5, belongs to the digit only if it is close.
-    reach = np.where(ink.areas > 0.06 * ink.areas[main], 1.0, 0.3) * MAX_STROKE_GAP * sizes[main]
-    down = np.maximum(top - bottom[main], top[main] - bottom)
-    across = np.maximum(left - right[main], left[main] - right)
-    gaps = np.hypot(np.maximum(down, 0), np.maximum(across, 0))
-    chosen = (gaps <= reach) & (along_border == 0) & (levels > 0.6 * levels[main])
-    chosen[main] = True
-    return [int(i) for i in np.flatnonzero(chosen)]
+class SeveralDigits(ValueError):
+    """A picture that should show one digit shows several."""
+
+    def __init__(self) -> None:
+        super().__init__("has several digits; segment_digits cuts it into single ones")
 
 
-def _is_writing(ink: Ink, chosen: list[int], sharp_px: float) -> bool:
-    """Return whether strokes are a digit, and not shadows or the grain of a noisy surface."""
-    top, left, bottom, right = ink.join(chosen)
-    rivals = np.delete(ink.areas, chosen) > 0.2 * ink.areas[chosen].sum()
-    return (
-        max(bottom - top, right - left) >= MIN_DIGIT_PX
-        and int(rivals.sum()) < 12
-        and ink.is_sharp(chosen, sharp_px)
+def _enlarge(pixels: NDArray[np.float32], zoom: int) -> NDArray[np.float32]:
+    """Return small pixels enlarged by splines."""
+    if zoom == 1:
+        return pixels
+    zooms = (zoom, zoom, 1)[: pixels.ndim]
+    return np.clip(ndimage.zoom(pixels, zooms, order=3, mode="nearest", grid_mode=True), 0, 1)
+
+
+def _measure_noise(pixels: NDArray[np.float32]) -> float:
+    """Return the standard deviation of the noise of pixels, which may be few.
+
+    The smallest differences are those on plain ground or in plain ink. They are taken three pixels
+    apart, as the grain of paper is coarser than a pixel.
+    """
+    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    steps = np.concatenate(
+        [np.abs(grey[3:] - grey[:-3]).ravel(), np.abs(grey[:, 3:] - grey[:, :-3]).ravel(), [0]]
     )
+    return 1.5 * float(np.quantile(steps, 0.15)) / 0.189 / math.sqrt(2)
 
 
-def _enlarge(picture: Picture) -> Picture:
-    """Return a tiny picture enlarged, with a margin, as a digit may fill it to the borders."""
-    pixels = picture.read()
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    paper = np.median(border, axis=0)
-    pad = max(pixels.shape[:2]) // 2
-    height, width = pixels.shape[:2]
-    padded = np.full((height + 2 * pad, width + 2 * pad, *pixels.shape[2:]), paper, np.float32)
-    padded[pad : pad + height, pad : pad + width] = pixels
-    zoom = (ENLARGEMENT, ENLARGEMENT, 1)[: pixels.ndim]
-    enlarged = ndimage.zoom(padded, zoom, order=3, mode="nearest", grid_mode=True)
-    return Picture(np.clip(enlarged, 0, 1), 0, 1, is_opacity=picture.is_opacity)
+def _group(ink: Ink, gap: float) -> list[list[int]]:
+    """Return the groups of strokes that may be digits, with pieces linked across a gap."""
+    linked, clusters = link_pieces(ink, gap)
+    height = float((linked.boxes[:, 2] - linked.boxes[:, 0]).max())
+    groups = group_strokes(linked, height)
+    return [[member for i in group for member in clusters[i]] for group in groups]
 
 
-def _normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
+def _leave_strays(ink: Ink) -> Ink:
+    """Return the ink without what is beside the main stroke: shadows, page edges, underlines."""
+    if not len(ink.boxes):
+        return ink
+    top, left, bottom, right = ink.boxes.T
+    height, width = ink.depth.shape
+    touches = (top == 0) | (left == 0) | (bottom == height) | (right == width)
+    is_flat = right - left > MAX_ASPECT * (bottom - top)
+    main = int(np.argmax(ink.areas * np.where(touches | is_flat, MAX_STRAY, 1)))
+    levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(touches) + 1))
+    kept = (levels > MIN_LEVEL * levels[main]) & (~touches | touches[main])
+    for i in np.flatnonzero(kept & is_flat):
+        others = np.flatnonzero(kept & (np.arange(len(kept)) != i))
+        if i != main and is_rule(ink.join(others), ink.join([i])):
+            kept[i] = False
+    return ink.keep(kept)
+
+
+def _find_groups(ink: Ink) -> list[list[int]]:
+    """Return the groups of strokes that may be digits."""
+    if not 0 < len(ink.boxes) <= MAX_MARKS:
+        return []
+    main = np.flatnonzero(ink.areas >= 0.1 * ink.areas.max())
+    top, left, bottom, right = ink.join(main)
+    size = max(bottom - top, right - left)
+    groups = _group(ink, LINKS[0] * size)
+    if sum(Shape.of(ink.mask(group)[2]).is_a_digits for group in groups) > 1:
+        joined = _group(ink, LINKS[1] * size)  # pieces that stayed apart
+        if len(joined) == 1 and not _is_split(ink.mask(joined[0])[2]):
+            return joined
+    return groups
+
+
+def _is_split(mask: NDArray[np.bool_]) -> bool:
+    """Return whether ink is two digits, beside or above each other, with a blank between them."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    for i in np.flatnonzero(np.diff(rows) - 1 >= MIN_BAND * len(mask)):
+        if min(rows[i] + 1, len(mask) - rows[i + 1]) > MIN_STACKED * len(mask):
+            return True
+    tops, bottoms = find_ends(mask)
+    inked = np.flatnonzero(bottoms)
+    for i in np.flatnonzero(np.diff(inked) - 1 >= MIN_BAND * len(mask)):
+        sides = np.s_[: inked[i] + 1], np.s_[inked[i + 1] :]
+        heights = [bottoms[side].max() - tops[side].min() for side in sides]
+        if min(heights) > MAX_PIECE * len(mask):
+            return True
+    return find_valley(tops, bottoms, len(mask)) is not None
+
+
+def _choose_digit(writing: Writing) -> list[int] | None:
+    """Return the strokes of the one digit of a picture; None if there is none.
+
+    Raises
+    ------
+    SeveralDigits
+        If there is a second digit.
+    """
+    ink, digits = writing.ink, writing.groups
+    if not digits:
+        return None
+    first = list(digits[0])
+    for other in digits[1:]:
+        box, main = ink.join(other), ink.join(first)
+        size, largest = (max(b - t, r - left) for t, left, b, r in (box, main))
+        if ink.areas[other].sum() >= MIN_SECOND_AREA * ink.areas[first].sum():
+            if size >= MIN_SECOND * largest:
+                raise SeveralDigits
+        elif math.hypot(*(min(overlap(box, main, axis), 0) for axis in (0, 1))) <= (
+            MAX_STROKE_GAP * largest
+        ):
+            first += other
+    if _is_split(ink.mask(digits[0])[2]):
+        raise SeveralDigits
+    return first
+
+
+def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     """Return the digit of a picture in MNIST's frame; None if there is no digit."""
     pixels = picture.pixels
     if (ink != "dark" or picture.is_opacity) and is_framed(pixels):
         return pixels
-    sharp_px = SHARP_PX
-    if max(pixels.shape[:2]) <= TINY_PX:
-        picture, sharp_px = _enlarge(picture), SHARP_PX * ENLARGEMENT
-    factor = math.ceil(max(picture.pixels.shape[:2]) / OVERVIEW_PX)
+    longer = max(pixels.shape[:2])
+    factor = math.ceil(longer / OVERVIEW_PX)
+    zoom = max(1, round(SMALL_PX / longer))
     colours = picture.read(factor)
-    conversion = GreyConversion.choose(colours, "auto" if picture.is_opacity else ink)
-    overview = conversion.convert(colours)
-    longer = max(overview.shape)
-    found = find_ink(overview, longer * (0.25 if longer > 100 else 0.5))
-    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+    noise = _measure_noise(colours)
+    colours = _enlarge(colours, zoom)
+    window = WINDOW * max(colours.shape[:2])
+    writing = find_writing(
+        colours,
+        "auto" if picture.is_opacity else ink,
+        window,
+        _find_groups,
+        noise,
+        _leave_strays,
+    )
+    chosen = _choose_digit(writing)
+    if chosen is None or not writing.ink.is_sharp(chosen, zoom):
         return None
-    top, left, bottom, right = (edge * factor for edge in found.join(chosen))
+    scale = factor / zoom
+    top, left, bottom, right = (edge * scale for edge in writing.ink.join(chosen))
     size = max(bottom - top, right - left)
-    margin = int(0.4 * size) + 2 * factor
-    rows = slice(max(0, top - margin), bottom + margin)
-    columns = slice(max(0, left - margin), right + margin)
-    factor = max(1, size // DETAIL_PX)
-    # A close look measures the paper around the digit and sees a sharp outline.
-    detail = conversion.convert(picture.read(factor, rows, columns))
-    found = find_ink(detail, 0.6 * size / factor)
-    if not len(found.boxes) or not _is_writing(found, chosen := _choose_digit(found), sharp_px):
+    if size < MIN_DIGIT_PX * factor:
         return None
-    return frame(found.draw(chosen))
+    margin = 0.4 * size + 2 * factor
+    rows = slice(max(0, int(top - margin)), math.ceil(bottom + margin))
+    columns = slice(max(0, int(left - margin)), math.ceil(right + margin))
+    # A close look measures the paper around the digit and sees a sharp outline.
+    factor, zoom = max(1, int(size // DETAIL_PX)), max(1, round(DETAIL_PX / size))
+    detail = writing.conversion.convert(_enlarge(picture.read(factor, rows, columns), zoom))
+    found = find_ink(detail, NEAR_WINDOW * size * zoom / factor, noise)
+    labels = writing.ink.labels
+    near = ndimage.binary_dilation(np.isin(labels, np.array(chosen) + 1), iterations=2)
+    y, x = (
+        np.minimum(((np.arange(side) + 0.5) * factor / zoom + start) / scale, limit - 1).astype(int)
+        for side, start, limit in zip(
+            detail.shape, (rows.start, columns.start), labels.shape, strict=True
+        )
+    )
+    found = found.within(near[np.ix_(y, x)])
+    if not len(found.boxes):
+        return None
+    return frame(found.draw(list(range(len(found.boxes))), zoom))
 
 
 class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams, BaseEstimator):
@@ -136,7 +239,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         a row of NaN (all rows are then float32), or return a row of zeros, which a classifier
         takes for a digit.
     image_shape : tuple of int, default=None
-        (height, width) of images given as flat rows; None means that they are square. Ignored for
+        (height, width) of images given as flat rows; None means MNIST's (28, 28). Ignored for
         other images.
     max_pixels : int, default=40_000_000
         Largest width times height of a picture. It protects the memory from hostile files:
@@ -249,7 +352,8 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
             in size and kind. Arrays hold numbers or booleans and are of shape (height, width) or
             (height, width, 1), grey, (height, width, 3), RGB, or (height, width, 4), RGBA; white
             is the smallest of 1, 16, 255 and 65535 that bounds the values. `X` may also be one
-            array of images of one size, or of numeric flat rows: see `image_shape`.
+            array of images of one size. A two-dimensional `X` is never one image: it holds flat
+            rows of `image_shape`, and is an error if its width is not theirs.
 
         Returns
         -------
@@ -273,16 +377,24 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         dtype = np.float32 if self.on_blank == "nan" else np.uint8
         rows = np.zeros((len(images), FRAME_PX**2), dtype=dtype)
         for i, image in enumerate(images):
-            digit = _normalize_digit(self._open(i, image), self.ink)
+            problem = (
+                "has no digit that can be told from its ground. Leave it out, or set on_blank to "
+                '"nan" or "zeros" to get such a row for it.'
+            )
+            digit = None
+            try:
+                digit = normalize_digit(self._open(i, image), self.ink)
+            except SeveralDigits:
+                problem = (
+                    "has several digits. Cut it into single digits with segment_digits, or set "
+                    'on_blank to "nan" or "zeros" to get such a row for it.'
+                )
             if digit is not None:
                 rows[i] = digit.ravel()
             elif self.on_blank == "nan":
                 rows[i] = np.nan
             elif self.on_blank == "error":
-                raise ValueError(
-                    f"Image {i}, {describe(image)}, has no digit that can be told from its ground. "
-                    'Leave it out, or set on_blank to "nan" or "zeros" to get such a row for it.'
-                )
+                raise ValueError(f"Image {i}, {describe(image)}, {problem}")
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -358,14 +470,14 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, AtomicParams,
         return images
 
     def _unflatten(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return images of flat rows, which are MNIST's or those that `image_shape` describes."""
         n_images, n_pixels = rows.shape
-        shape = self.image_shape or (math.isqrt(n_pixels), math.isqrt(n_pixels))
-        if n_images == 0 or shape[0] * shape[1] != n_pixels or n_pixels == 0:
+        shape = self.image_shape or (FRAME_PX, FRAME_PX)
+        if n_images == 0 or shape[0] * shape[1] != n_pixels:
             raise ValueError(
-                f"X of shape {rows.shape} does not hold flat rows of "
-                + (f"image_shape={self.image_shape}" if self.image_shape else "square images")
-                + ". Set image_shape to (height, width), or, if X is one image, put it into a "
-                "list: [image]."
+                f"X of shape {rows.shape} does not hold flat rows of {shape[0]} x {shape[1]} = "
+                f"{shape[0] * shape[1]} pixels. If X is one image, put it into a list: [image]. "
+                "If its rows are images, set image_shape to their (height, width)."
             )
         return rows.reshape(n_images, *shape)
 

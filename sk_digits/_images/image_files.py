@@ -8,12 +8,13 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from sk_digits._validation import filters_lock
@@ -22,6 +23,25 @@ ImageSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 
 # Strangers' bytes reach only these decoders of Pillow, not those for PostScript, PDF and the like.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+# The brands at the start of files that need a Pillow with AVIF, or the extra "heif".
+AVIF_BRANDS = (b"avif", b"avis")
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+SUFFIXES = frozenset(
+    [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".gif",
+        ".avif",
+        ".heic",
+        ".heif",
+    ]
+)
 MAX_PIXELS = 40_000_000  # width times height of the largest picture that is read by default
 PART_PIXELS = 2**18  # of a picture that are converted at once
 MIN_TILE_PIXELS = 2**20  # of a TIFF file that are decoded whatever max_pixels is
@@ -122,23 +142,56 @@ def _to_array(image: Image.Image) -> NDArray[Any]:
     return pixels
 
 
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """Return the formats that are read here: AVIF and HEIF only where Pillow can."""
+    formats: tuple[str, ...] = FORMATS
+    if features.check("avif"):
+        formats += ("AVIF",)
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return formats
+    register_heif_opener()
+    return (*formats, "HEIF")
+
+
+def _name_format(source: Any, name: str) -> str:
+    """Return what is known about a file that is in none of the formats read here."""
+    verb = "are" if "bytes" in name else "is"
+    source.seek(0)
+    start = source.read(12)
+    brand = start[8:] if start[4:8] == b"ftyp" else b""
+    if brand in HEIF_BRANDS and "HEIF" not in readable_formats():
+        return (
+            f"{name} {verb} a HEIC or HEIF picture, which needs pillow-heif. "
+            "Install sk-digits[heif], or save the picture as JPEG or PNG."
+        )
+    if brand in AVIF_BRANDS and "AVIF" not in readable_formats():
+        return (
+            f"{name} {verb} an AVIF picture, which needs Pillow 11.3 or later with AVIF. "
+            "Install it, or save the picture as JPEG or PNG."
+        )
+    return (
+        f"{name} {verb} not an image in one of the formats {', '.join(readable_formats())}, or its "
+        "header is broken. Save the image in one of these."
+    )
+
+
 def _read(source: BinaryIO | Image.Image, max_pixels: int, name: str) -> NDArray[Any]:
     with _silence():
         try:
             if isinstance(source, Image.Image):
                 _check_size(source, max_pixels, name)
                 return _to_array(ImageOps.exif_transpose(source))
-            with Image.open(source, formats=FORMATS) as image:
+            with Image.open(source, formats=readable_formats()) as image:
                 _check_size(image, max_pixels, name)  # from the header: nothing is decoded yet
                 ImageOps.exif_transpose(image, in_place=True)
                 return _to_array(image)
         except ImageFileError:
             raise
         except UnidentifiedImageError as error:
-            raise ImageFileError(
-                f"{name} {'are' if 'bytes' in name else 'is'} not an image in one of the formats "
-                f"{', '.join(FORMATS)}, or its header is broken. Save the image in one of these."
-            ) from error
+            raise ImageFileError(_name_format(source, name)) from error
         except Image.DecompressionBombError as error:
             raise ImageFileError(
                 f"{name} is too large for any max_pixels: {error} Make it smaller."
@@ -156,7 +209,8 @@ def read_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> NDArray[Any
     Parameters
     ----------
     source : str, path-like, bytes, binary file object or PIL.Image.Image
-        Path or content of a PNG, JPEG, BMP, TIFF, WebP or GIF file, or an image opened by Pillow.
+        Path or content of a PNG, JPEG, BMP, TIFF, WebP, GIF, AVIF or HEIF file, or an image opened
+        by Pillow. HEIF needs the extra ``sk-digits[heif]``, AVIF a Pillow that has it.
     max_pixels : int, default=40_000_000
         Largest width times height. It is checked before anything is decoded, so that a small file
         cannot fill the memory: a pixel takes up to 20 bytes while it is read. WebP takes the most.

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold, threshold_otsu
-from skimage.transform import resize
 
 from sk_digits._images.picture import shrink
 from sk_digits._images.ruled_lines import find_ruled_lines
 from sk_digits._images.strokes import find_strokes
+from sk_digits._images.surroundings import find_frames, find_surroundings
 
+Indices: TypeAlias = list[int] | NDArray[np.intp]  # of strokes
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-open
 
 # Depth of ink is how much darker it is than the paper, as a fraction of the paper's brightness.
 MIN_DEPTH = 0.04  # fainter marks are stains
 MIN_DEPTH_IN_NOISE = 4.5  # in standard deviations of the noise
-DARK_DEPTH = 0.5  # marks this deep are ink even if they are blurred
 SOFT_PX = 2  # pixels beyond the outline that may hold a trace of ink
 SHARP_PX = 2.5  # width of a sharp outline
 # The width of an outline, in longer sides of the digit; softer outlines are those of shadows.
-MAX_SOFTNESS = 0.1
-MAX_DARK_SOFTNESS = 0.35  # of dark marks, for small images that were enlarged
+MAX_SOFTNESS = 0.7  # for each unit of depth, as blurred writing is darker than shadows
+BLURRED = 0.12  # softer outlines are sharpened
+SOFTNESS = 0.1, 0.35  # whatever the depth
 MAX_SPECK_AREA = 0.01  # in areas of the largest stroke
-MAX_EDGE_WIDTH = 0.08  # of the picture; the edge of a page lies within this much of a border
+MIN_BAR_ASPECT = 8  # length of a line's part between two others, in widths
+PAPER_PX = 192  # longer side of the picture in which the paper is looked for
 
 
 class Ink(NamedTuple):
@@ -53,64 +55,101 @@ class Ink(NamedTuple):
     boxes: NDArray[np.intp]
     areas: NDArray[np.float64]
 
-    def join(self, chosen: list[int]) -> Box:
+    def join(self, chosen: Indices) -> Box:
         """Return the box around the chosen strokes."""
         edges = self.boxes[chosen]
         (top, left), (bottom, right) = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
         return int(top), int(left), int(bottom), int(right)
 
-    def draw(self, chosen: list[int]) -> NDArray[np.float32]:
-        """Return the coverage, from 0 to 1, of the chosen strokes alone, cropped to them."""
+    def keep(self, kept: NDArray[np.bool_]) -> Self:
+        """Return the ink with some of its strokes alone."""
+        number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)])
+        return self._replace(
+            labels=number[self.labels], boxes=self.boxes[kept], areas=self.areas[kept]
+        )
+
+    def within(self, region: NDArray[np.bool_]) -> Self:
+        """Return the ink in a region alone, without the strokes that are mostly outside."""
+        inside = self.labels * region
+        kept = np.bincount(inside.ravel(), minlength=len(self.areas) + 1)[1:] > 0.5 * self.areas
+        labels, boxes, areas = find_strokes(np.isin(inside, np.flatnonzero(kept) + 1))
+        return self._replace(labels=labels, boxes=boxes, areas=areas)
+
+    def mask(self, chosen: Indices, margin: int = 0) -> tuple[slice, slice, NDArray[np.bool_]]:
+        """Return the rows, the columns and the pixels of strokes in their box with a margin."""
         top, left, bottom, right = self.join(chosen)
-        room = np.s_[
-            max(0, top - SOFT_PX) : bottom + SOFT_PX, max(0, left - SOFT_PX) : right + SOFT_PX
-        ]
-        labels, depth = self.labels[room], self.depth[room]
-        kept = np.isin(labels, np.array(chosen) + 1)
+        rows = slice(max(0, top - margin), bottom + margin)
+        columns = slice(max(0, left - margin), right + margin)
+        return rows, columns, np.isin(self.labels[rows, columns], np.array(chosen) + 1)
+
+    def _measure_outline(self, chosen: Indices) -> tuple[float, float]:
+        """Return the depth of the chosen strokes, and the width of their outline in pixels."""
+        rows, columns, kept = self.mask(chosen, 1)
+        depth = self.depth[rows, columns]
         level = float(np.quantile(depth[kept], 0.75))
+        if min(depth.shape) < 2:
+            return level, math.inf
+        outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
+        slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
+        return level, level / max(slope, 1e-9)
+
+    def draw(self, chosen: Indices, zoom: float = 1.0) -> NDArray[np.float32]:
+        """Return the coverage, from 0 to 1, of the chosen strokes alone, cropped to them.
+
+        `zoom` is how much the picture was enlarged before its ink was found.
+        """
+        reach = SOFT_PX * math.ceil(zoom)
+        rows, columns, kept = self.mask(chosen, reach)
+        labels, depth = self.labels[rows, columns], self.depth[rows, columns]
+        level, softness = self._measure_outline(chosen)
+        top, left, bottom, right = self.join(chosen)
+        size = max(bottom - top, right - left)
+        if softness > max(SHARP_PX * zoom, BLURRED * size):  # strokes have run into each other
+            depth = 2 * depth - ndimage.gaussian_filter(depth, softness / 2)
+            level = float(np.quantile(depth[kept], 0.75))
         # Large digits are drawn by their outline, small ones by their shades of grey too.
-        steep = 0.3 * float(np.clip((max(bottom - top, right - left) - 28) / 72, 0, 1))
+        steep = 0.3 * float(np.clip((size / zoom - 28) / 72, 0, 1))
         low = max(3 * self.noise, steep * level)
         high = max((1 - steep) * level, 1.5 * low)
         strokes = np.clip((depth - low) / (high - low), 0, 1)
-        reach = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=SOFT_PX)
-        return np.where(reach & (kept | (labels == 0)), strokes, 0).astype(np.float32)
+        near = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=reach)
+        return np.where(near & (kept | (labels == 0)), strokes, 0).astype(np.float32)
 
-    def is_sharp(self, chosen: list[int], sharp_px: float = SHARP_PX) -> bool:
+    def is_sharp(self, chosen: Indices, zoom: float = 1.0) -> bool:
         """Return whether the chosen strokes have sharp outlines, unlike shadows.
 
-        `sharp_px` is the width of a sharp outline in pixels.
+        `zoom` is how much the picture was enlarged before its ink was found.
         """
+        level, softness = self._measure_outline(chosen)
         top, left, bottom, right = self.join(chosen)
-        room = np.s_[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1]
-        kept, depth = np.isin(self.labels[room], np.array(chosen) + 1), self.depth[room]
-        if min(depth.shape) < 2:
-            return False
-        outline = ndimage.binary_dilation(kept) & ~ndimage.binary_erosion(kept)
-        slope = float(np.median(np.hypot(*np.gradient(depth))[outline]))
-        level = float(np.quantile(depth[kept], 0.75))
-        softness = MAX_SOFTNESS if level < DARK_DEPTH else MAX_DARK_SOFTNESS
-        return slope * max(sharp_px, softness * max(bottom - top, right - left)) > level
+        most = float(np.clip(MAX_SOFTNESS * level, *SOFTNESS)) * max(bottom - top, right - left)
+        return softness < max(SHARP_PX * zoom, most)
 
 
 def _measure_depth(
     brightness: NDArray[np.float32], window: float
-) -> tuple[NDArray[np.float32], float]:
-    """Return how much darker than the paper around it each pixel is, and the noise of that.
+) -> tuple[NDArray[np.float32], float, float]:
+    """Return how much darker than the paper each pixel is, the noise of that, and the paper.
 
     The paper is found by a morphological closing over dark marks narrower than `window` pixels. It
-    follows uneven light and keeps the edges of shadows.
+    follows uneven light and keeps the edges of shadows. Beyond the borders is paper.
     """
-    factor = max(1, max(brightness.shape) // 192)
+    factor = max(1, max(brightness.shape) // PAPER_PX)
     small = shrink(brightness, factor)
     if max(small.shape) > 100:  # in a smaller one a stroke may be as small as a speck
         small = ndimage.median_filter(small, 3)
     size = int(window / factor) // 2 * 2 + 1
-    paper = ndimage.grey_closing(small, (size, size))
+    paper = ndimage.maximum_filter(small, size, mode="constant", cval=1.0)
+    paper = ndimage.minimum_filter(paper, size, mode="constant", cval=1.0)
+    # No paper is brighter than the brightest pixel near.
+    paper = np.minimum(paper, ndimage.maximum_filter(small, 2 * size + 1))
     paper = ndimage.uniform_filter(paper, 3)
-    paper = resize(paper, brightness.shape, order=1, mode="edge") if factor > 1 else paper
+    if factor > 1:
+        zoom = [side / part for side, part in zip(brightness.shape, paper.shape, strict=True)]
+        paper = ndimage.zoom(paper, zoom, order=1, mode="nearest", grid_mode=True)
     # Noise lifts the closing above the mean of the paper.
     bias = float(np.median(paper - brightness))
+    bias = bias if bias < 0.1 else 0.0
     paper = np.maximum(paper - bias, 0.25 * float(paper.max(initial=0)) + 1e-6)
     depth = 1 - brightness / paper
     # Three pixels apart, as the grain of paper and of JPEG is coarser than a pixel.
@@ -118,40 +157,35 @@ def _measure_depth(
         [np.abs(depth[3:] - depth[:-3]).ravel(), np.abs(depth[:, 3:] - depth[:, :-3]).ravel(), [0]]
     )
     noise = float(np.median(differences)) * 1.4826 / math.sqrt(2)
-    return np.clip(depth, 0, 1).astype(np.float32), noise
-
-
-def _are_page_edges(labels: NDArray[np.intp], boxes: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return whether strokes lie along a border, as the edge of a page or its shadow does."""
-    height, width = labels.shape
-    top, left, bottom, right = boxes.T
-    sides = [
-        (top == 0, bottom <= MAX_EDGE_WIDTH * height, labels[0]),
-        (bottom == height, top >= (1 - MAX_EDGE_WIDTH) * height, labels[-1]),
-        (left == 0, right <= MAX_EDGE_WIDTH * width, labels[:, 0]),
-        (right == width, left >= (1 - MAX_EDGE_WIDTH) * width, labels[:, -1]),
-    ]
-    edges = np.sum([touches for touches, _, _ in sides], axis=0) > 2
-    for touches, within, side in sides:
-        share = np.bincount(side, minlength=len(top) + 1)[1:] / len(side)
-        edges |= touches & (within | (share > 0.5))
-    return edges
+    return np.clip(depth, 0, 1).astype(np.float32), noise, float(np.median(paper))
 
 
 def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return a mask of ink without ruled lines, which are looked for among all `marks`."""
     lines = find_ruled_lines(marks)
-    mask = mask & ~lines
-    if not lines.any() or not mask.any():
-        return mask
-    labels, boxes, _ = find_strokes(mask)
+    rest = mask & ~lines
+    if not lines.any() or not rest.any():
+        return rest
+    labels, boxes, areas = find_strokes(rest)
     beside = ndimage.binary_dilation(lines, np.ones((3, 3)), iterations=2)
-    remnants = ndimage.mean(beside, labels, np.arange(len(boxes) + 1)) > 0.7
-    remnants[0] = False
-    return mask & ~remnants[labels]
+    remnants = ndimage.mean(beside, labels, np.arange(1, len(boxes) + 1)) > 0.7
+    # The bars between two lines of a table are found in the frames that they make.
+    tall, wide = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    bars = np.flatnonzero(areas > MIN_BAR_ASPECT * np.minimum(tall, wide) ** 2)
+    frames = None
+    for i in bars[np.maximum(tall, wide)[bars] > MIN_BAR_ASPECT * np.minimum(tall, wide)[bars]]:
+        top, left, bottom, right = boxes[i]
+        ends = beside[top:bottom, left:right]
+        ends = ends if tall[i] > wide[i] else ends.T
+        if ends[0].any() and ends[-1].any():
+            frames = find_frames(*find_strokes(mask)) if frames is None else frames
+            remnants[i] |= frames[top:bottom, left:right][
+                labels[top:bottom, left:right] == i + 1
+            ].all()
+    return rest & ~np.concatenate([[False], remnants])[labels]
 
 
-def find_ink(brightness: NDArray[np.float32], window: float) -> Ink:
+def find_ink(brightness: NDArray[np.float32], window: float, noise: float = 0.0) -> Ink:
     """Return the strokes of dark writing.
 
     Parameters
@@ -160,16 +194,19 @@ def find_ink(brightness: NDArray[np.float32], window: float) -> Ink:
         From 0, black, to 1.
     window : float
         A width in pixels that exceeds that of any stroke.
+    noise : float, default=0.0
+        Standard deviation of the brightness of paper, where it is known; else it is estimated.
 
     Returns
     -------
     Ink
-        Without specks, ruled lines and the edges of the page; it may have no strokes.
+        Without specks, ruled lines and what surrounds the writing; it may have no strokes.
     """
-    depth, noise = _measure_depth(brightness, window)
-    if noise > 0.02:
-        blurred = ndimage.gaussian_filter(brightness, min(1.5, 40 * noise))
-        depth, noise = _measure_depth(blurred, window)
+    depth, measured, paper = _measure_depth(brightness, window)
+    if measured > 0.02:
+        blurred = ndimage.gaussian_filter(brightness, min(1.5, 40 * measured))
+        depth, measured, paper = _measure_depth(blurred, window)
+    noise = max(noise / paper, measured)
     floor = max(MIN_DEPTH, MIN_DEPTH_IN_NOISE * noise)
     marks = depth[depth > floor]
     for _ in range(3):
@@ -179,12 +216,10 @@ def find_ink(brightness: NDArray[np.float32], window: float) -> Ink:
         mask = apply_hysteresis_threshold(depth, max(floor, 0.7 * threshold), threshold)
         # Lines are usually fainter than ink, and are whole only if faint marks count too.
         mask = _remove_lines(mask, depth > max(floor, 0.4 * threshold))
-        labels, boxes, areas = find_strokes(mask)
-        keep = ~_are_page_edges(labels, boxes)
+        ink = Ink(depth, noise, *find_strokes(mask))
+        keep = ~find_surroundings(ink.labels, ink.boxes, ink.areas)
         if keep.any():
-            keep &= areas >= MAX_SPECK_AREA * areas[keep].max()
-            number = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)])
-            return Ink(depth, noise, number[labels], boxes[keep], areas[keep])
+            return ink.keep(keep & (ink.areas >= MAX_SPECK_AREA * ink.areas[keep].max()))
         # Only the edges of a page or lines stood out; writing may be fainter.
         marks = marks[marks < threshold]
-    return Ink(depth, noise, np.zeros(depth.shape, np.intp), np.zeros((0, 4), np.intp), np.zeros(0))
+    return Ink(depth, noise, *find_strokes(np.zeros(depth.shape, np.bool_)))

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator
-from itertools import product
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from sk_digits._images.grey_conversion import GreyConversion
+from sk_digits._images.grouping import (
+    MAX_WIDTH,
+    BoxGrid,
+    Shape,
+    find_ends,
+    find_valley,
+    group_strokes,
+    overlap,
+)
 from sk_digits._images.image_files import MAX_PIXELS
 from sk_digits._images.ink import Box, Ink, find_ink
 from sk_digits._images.mnist_frame import frame
-from sk_digits._images.picture import Picture
+from sk_digits._images.picture import Picture, shrink
+from sk_digits._images.writing import find_writing
 
 OVERVIEW_PX = 1600  # longer side of the page in which writing is looked for
 WINDOW = 0.15  # of the longer side of the page; no stroke is as wide
 MIN_HEIGHT_PX = 8  # of writing that can be read
 MAX_STROKES = 5_000  # on a page; a sheet of squared paper has 2,500 squares
+COLOUR_PX = 800  # longer side of the page by which its colours are judged
 MAX_BOX_AREA = 8  # of the boxes of all strokes together, in areas of the page
-# All in heights of the writing:
-MIN_DIGIT = 0.4  # height or width of a digit; smaller groups of strokes are specks
-MAX_PIECE = 0.65  # height of a stroke that may be a piece of a digit
-MAX_SPECK = 0.12  # height or width
-MAX_GAP = 0.1  # between a digit and its piece
-MAX_GAP_DOWN = 0.35  # between a digit and a piece above or below it
-MAX_HEIGHT = 1.5  # of a digit of several strokes
-MAX_WIDTH = 1.3  # of one digit; wider strokes may be two digits that touch
 
 
 class DigitSegment(NamedTuple):
@@ -70,36 +68,19 @@ class DigitSegment(NamedTuple):
     image: NDArray[np.uint8]
 
 
-class _BoxGrid:
-    """Keys of boxes, by the square cells of a grid that they touch, to find those near a box."""
-
-    def __init__(self, cell: float) -> None:
-        self._cell = cell
-        self._keys: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
-
-    def _cells(self, box: Box, margin: float = 0.0) -> Iterator[tuple[int, int]]:
-        first = [int((edge - margin) // self._cell) for edge in box[:2]]
-        last = [int((edge + margin) // self._cell) for edge in box[2:]]
-        return product(range(first[0], last[0] + 1), range(first[1], last[1] + 1))
-
-    def add(self, key: int, box: Box) -> None:
-        """Register a key in each cell that a box touches."""
-        for cell in self._cells(box):
-            self._keys[cell].add(key)
-
-    def near(self, box: Box, margin: float = 0.0) -> list[int]:
-        """Return the keys, in order, in the cells that a box with a margin touches."""
-        return sorted(
-            {key for cell in self._cells(box, margin) for key in self._keys.get(cell, ())}
-        )
-
-
 def _measure_height(ink: Ink) -> float:
     """Return the median height of strokes, weighted by area so that specks hardly count."""
     heights = ink.boxes[:, 2] - ink.boxes[:, 0]
     order = np.argsort(heights)
     share = np.cumsum(ink.areas[order]) / ink.areas.sum()
     return float(heights[order][np.searchsorted(share, 0.5)])
+
+
+def _find_groups(ink: Ink) -> list[list[int]]:
+    """Return the groups of strokes of a small page that may be digits."""
+    if not 0 < len(ink.boxes) <= MAX_STROKES:
+        return []
+    return group_strokes(ink, _measure_height(ink))
 
 
 def _check_strokes(ink: Ink) -> None:
@@ -118,25 +99,6 @@ def _check_strokes(ink: Ink) -> None:
         )
 
 
-def _find_valley(tops: NDArray[np.intp], bottoms: NDArray[np.intp], height: float) -> int | None:
-    """Return the column where two digits touch, given the ends of the ink in each column.
-
-    None if the stroke is one digit.
-    """
-    edge = int(0.4 * height)
-    tallest = bottoms.max() - tops.min()
-    if len(tops) <= max(MAX_WIDTH * max(height, 0.9 * tallest), 2 * edge + 1):
-        return None
-    # From the top of the ink to its bottom: the middle of a 0 has less ink than its flanks.
-    extent = (bottoms - tops).astype(np.float64)
-    smooth = ndimage.uniform_filter1d(extent, max(1, int(0.05 * height)))
-    cut = int(smooth[edge:-edge].argmin()) + edge
-    sides = np.s_[:cut], np.s_[cut:]
-    tall = all(bottoms[side].max() - tops[side].min() - 1 > MAX_PIECE * height for side in sides)
-    peaks = min(smooth[side].max() for side in sides)
-    return cut if tall and smooth[cut] < 0.6 * peaks else None
-
-
 def _split_touching(ink: Ink, height: float) -> Ink:
     """Return the ink with strokes that are several digits wide cut at their valleys."""
     labels, boxes, areas = ink.labels.copy(), ink.boxes.tolist(), ink.areas.tolist()
@@ -145,11 +107,11 @@ def _split_touching(ink: Ink, height: float) -> Ink:
         top, left, bottom, right = boxes[i]
         view = labels[top:bottom, left:right]
         mask = view == i + 1
-        tops, bottoms = mask.argmax(axis=0), len(mask) - mask[::-1].argmax(axis=0)
+        tops, bottoms = find_ends(mask)
         parts, todo = [], [(0, right - left)]
         while todo:
             start, stop = todo.pop()
-            cut = _find_valley(tops[start:stop], bottoms[start:stop], height)
+            cut = find_valley(tops[start:stop], bottoms[start:stop], height)
             if cut is None:
                 parts.append((start, stop))
             else:
@@ -167,64 +129,13 @@ def _split_touching(ink: Ink, height: float) -> Ink:
     return ink._replace(labels=labels, boxes=np.array(boxes), areas=np.array(areas))
 
 
-def _overlap(a: Box, b: Box, axis: int) -> float:
-    """Return by how much two boxes overlap along an axis; negative for a gap."""
-    return min(a[axis + 2], b[axis + 2]) - max(a[axis], b[axis])
-
-
-def _join(a: Box, b: Box) -> Box:
-    """Return the box around two boxes."""
-    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
-
-
-def _belong(a: Box, b: Box, height: float) -> bool:
-    """Return whether the strokes in two boxes are pieces of one digit."""
-    across, down = _overlap(a, b, 1), _overlap(a, b, 0)
-    whole = _join(a, b)
-    if down < -MAX_GAP_DOWN * height or whole[2] - whole[0] > MAX_HEIGHT * height:
-        return False
-    smaller = min(a[2] - a[0], b[2] - b[0])
-    if smaller >= MAX_PIECE * height and down > 0.5 * smaller:
-        return False  # two digits side by side, one of which leans over the other
-    narrower = min(a[3] - a[1], b[3] - b[1])
-    if across > 0.5 * narrower:
-        return True
-    near = math.hypot(min(across, 0), min(down, 0)) <= MAX_GAP * height
-    fits = whole[3] - whole[1] <= MAX_WIDTH * height
-    return near and fits and smaller < MAX_PIECE * height
-
-
-def _group_strokes(ink: Ink, height: float) -> list[list[int]]:
-    """Return the groups of strokes that are digits, without specks."""
-    boxes: list[Box] = [tuple(box) for box in ink.boxes.tolist()]
-    groups: dict[int, tuple[list[int], Box]] = {}
-    grid = _BoxGrid(height)
-    for i in np.argsort(-ink.areas, kind="stable").tolist():
-        members, box = [i], boxes[i]
-        tall, wide = box[2] - box[0], box[3] - box[1]
-        if max(tall, wide) < MAX_SPECK * height:
-            continue
-        if tall <= MAX_HEIGHT * height:  # a taller stroke is a digit of its own
-            near = [key for key in grid.near(boxes[i], MAX_GAP_DOWN * height) if key in groups]
-            for key in [key for key in near if _belong(groups[key][1], boxes[i], height)]:
-                more, other = groups.pop(key)
-                members, box = members + more, _join(box, other)
-            grid.add(i, box)
-        groups[i] = members, box
-    return [
-        members
-        for members, (top, left, bottom, right) in groups.values()
-        if max(bottom - top, right - left) > MIN_DIGIT * height and ink.is_sharp(members)
-    ]
-
-
 def _order_in_lines(boxes: list[Box], height: float) -> list[list[int]]:
     """Return the lines of boxes from top to bottom, each from left to right.
 
     Each box continues the line whose last box is beside it, so that a line may slant.
     """
     lines: list[list[int]] = []
-    grid = _BoxGrid(height)
+    grid = BoxGrid(height)
     for i in sorted(range(len(boxes)), key=lambda i: boxes[i][1]):
         box = boxes[i]
         rows = box[0], 0, box[2], 0
@@ -232,7 +143,7 @@ def _order_in_lines(boxes: list[Box], height: float) -> list[list[int]]:
         def beside(number: int, box: Box = box) -> float:
             last = boxes[lines[number][-1]]
             smaller = min(box[2] - box[0], last[2] - last[0])
-            return _overlap(box, last, 0) / smaller
+            return overlap(box, last, 0) / smaller
 
         best = max(grid.near(rows), key=beside, default=None)
         if best is None or beside(best) <= 0.35:
@@ -303,13 +214,20 @@ def segment_digits(
     shape = picture.pixels.shape[:2]
     factor = math.ceil(max(shape) / OVERVIEW_PX)
     pixels = picture.read(factor)
-    page = GreyConversion.choose(pixels, "auto" if picture.is_opacity else ink).convert(pixels)
-    found = find_ink(page, max(WINDOW * max(page.shape), 20))
+    small = shrink(pixels, math.ceil(max(pixels.shape[:2]) / COLOUR_PX))
+    window = max(WINDOW * max(small.shape[:2]), 20)
+    page = find_writing(small, "auto" if picture.is_opacity else ink, window, _find_groups)
+    brightness = page.conversion.convert(pixels)
+    found = find_ink(brightness, max(WINDOW * max(brightness.shape), 20))
     if not len(found.boxes) or (height := _measure_height(found)) < MIN_HEIGHT_PX:
         return []
     _check_strokes(found)
     found = _split_touching(found, height)
-    groups = _group_strokes(found, height)
+    groups = [
+        group
+        for group in group_strokes(found, height)
+        if found.is_sharp(group) and Shape.of(found.mask(group)[2]).is_a_digits
+    ]
     boxes = [found.join(group) for group in groups]
     segments = []
     for number, line in enumerate(_order_in_lines(boxes, height)):

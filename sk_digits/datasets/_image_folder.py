@@ -16,7 +16,6 @@ from sk_digits.datasets._bunch import make_bunch
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 _SHOWN = 20  # pictures that an error names
 _DESCR = """{rows:,} labelled pictures from {location} in MNIST's layout.
 
@@ -28,6 +27,8 @@ and its centre of mass was moved to the centre of the image.
 
 def find_images(folder: Path) -> list[Path]:
     """Return the image files in a folder and in the folders within it, in alphabetical order."""
+    from sk_digits._images.image_files import SUFFIXES
+
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
@@ -48,8 +49,8 @@ def _find_labels(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
         )
     if empty := [label for label, files in found.items() if not files]:
         raise ValueError(
-            f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}) in its folders "
-            f"{', '.join(map(repr, empty))}. Add some, or remove these folders."
+            f"{folder} has no pictures in its folders {', '.join(map(repr, empty))}. Add some as "
+            "PNG, JPEG or other image files, or remove these folders."
         )
     return found
 

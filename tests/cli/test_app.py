@@ -90,10 +90,19 @@ def test_wrong_arguments_are_a_usage_error():
         (["train", "--out", "no/such/folder/m.safetensors"], "there is no no/such/folder"),
         (["train", "--out", "model.skops"], "model.skops does not end in .safetensors"),
         (["train", "--out", "/proc/m.safetensors"], "/proc/m.safetensors"),
-        (["export", "--model", "MODEL", "--onnx", "m.safetensors"], "m.safetensors does not end in .onnx"),
-        (["evaluate", "--model", "MODEL", "--plot", "a.txt"], "a.txt does not end in one of .png, .jpg"),
+        (
+            ["export", "--model", "MODEL", "--onnx", "m.safetensors"],
+            "m.safetensors does not end in .onnx",
+        ),
+        (
+            ["evaluate", "--model", "MODEL", "--plot", "a.txt"],
+            "a.txt does not end in one of .png, .jpg",
+        ),
         (["evaluate", "--model", "MODEL", "--plot", "no/such/a.png"], "there is no no/such"),
-        (["predict", "--model", "MODEL", "EMPTY", "--show", "a.docx"], "a.docx does not end in one of .png"),
+        (
+            ["predict", "--model", "MODEL", "EMPTY", "--show", "a.docx"],
+            "a.docx does not end in one of .png",
+        ),
     ],
 )
 def test_wrong_input_is_exit_code_2(model, tmp_path, command, complaint):

@@ -43,7 +43,15 @@ def test_evaluate_draws_confusion_matrix_and_errors(model, tmp_path):
 def test_a_plot_without_matplotlib_is_refused_before_the_work(model, tmp_path, monkeypatch):
     """Nothing is scored first, and the message says what to install."""
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    command = ["evaluate", "--model", str(model), "--data", "digits", "--plot", str(tmp_path / "a.png")]
+    command = [
+        "evaluate",
+        "--model",
+        str(model),
+        "--data",
+        "digits",
+        "--plot",
+        str(tmp_path / "a.png"),
+    ]
     result = runner.invoke(app, command)
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -71,7 +79,9 @@ def test_own_pictures_train_and_score_a_model(pictures, tmp_path):
     assert trained.exit_code == 0, trained.stderr
     assert f"data: pictures in {pictures}, 16 images to train on and 4 unseen" in trained.stdout
     assert read_metadata(out)["classes"] == ["l", "o"]
-    scored = runner.invoke(app, ["evaluate", "--model", str(out), "--data", str(pictures), "--json"])
+    scored = runner.invoke(
+        app, ["evaluate", "--model", str(out), "--data", str(pictures), "--json"]
+    )
     report = json.loads(scored.stdout)
     assert report["accuracy"] == read_metadata(out)["metadata"]["test_accuracy"]
     assert (report["n_images"], report["labels"]) == (4, ["l", "o"])
@@ -84,7 +94,9 @@ def test_a_model_of_other_data_is_scored_on_all_own_pictures(model, pictures, tm
     assert "['l', 'o'], not [0, 1, 2" in unknown.stderr
     for letter, digit in [("o", "0"), ("l", "1")]:
         shutil.copytree(pictures / letter, tmp_path / digit)
-    scored = runner.invoke(app, ["evaluate", "--model", str(model), "--data", str(tmp_path), "--json"])
+    scored = runner.invoke(
+        app, ["evaluate", "--model", str(model), "--data", str(tmp_path), "--json"]
+    )
     report = json.loads(scored.stdout)
     assert report["n_images"] == 20
     assert report["accuracy"] >= 0.9

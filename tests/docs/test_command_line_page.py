@@ -106,7 +106,8 @@ def test_all_environment_variables_are_there():
 
 def test_all_fields_of_evaluate_are_there(run, folder):
     """The section names each field of the JSON but the labels."""
-    found = json.loads(run("evaluate", "--model", folder / "model.safetensors", "--data", "digits", "--json"))
+    model = folder / "model.safetensors"
+    found = json.loads(run("evaluate", "--model", model, "--data", "digits", "--json"))
     assert not missing(keys(found) - set(map(str, range(10))), section("evaluate"))
 
 
@@ -116,7 +117,8 @@ def test_all_fields_of_predict_are_there(run, folder, many):
     model, picture = folder / "model.safetensors", folder / "digit.png"
     found = json.loads(run("predict", "--model", model, picture, "--top", 2, "--json", *many))
     assert not missing(keys(found), section("predict"))
-    head, row = csv.reader(run("predict", "--model", model, picture, "--top", 2, "--csv", *many).splitlines())
+    table = run("predict", "--model", model, picture, "--top", 2, "--csv", *many)
+    head, row = csv.reader(table.splitlines())
     assert len(head) == len(row)
     assert not missing(head, section("predict"))
 

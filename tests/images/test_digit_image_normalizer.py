@@ -87,11 +87,12 @@ def test_every_picture_comes_out_in_mnists_form_and_stays_as_it_is(index, rung, 
 
 
 def test_the_aspect_is_kept():
-    """A bar stays five times as high as wide."""
+    """A bar stays five times as high as wide, and one that lies is no digit."""
     picture = np.full((300, 300), PAPER, np.uint8)
     picture[50:250, 130:170] = INK
     assert box_of(normalize(picture)[0]) == (20, 4)
-    assert box_of(normalize(picture.T)[0]) == (4, 20)
+    with pytest.raises(ValueError, match="has no digit"):
+        normalize(picture.T)
 
 
 def test_bundled_digits_in_mnists_layout_come_out_as_they_were():
@@ -215,7 +216,10 @@ def test_transparent_margins_around_a_picture_are_background():
 @pytest.mark.slow
 def test_digits_of_64_pixels_can_be_read():
     """scikit-learn's digits of 8x8 pixels are classified about as well as in MNIST's layout."""
-    rows, y = DigitImageNormalizer().transform(load_digits().data), load_digits().target
+    rows, y = (
+        DigitImageNormalizer(image_shape=(8, 8)).transform(load_digits().data),
+        load_digits().target,
+    )
     scores = [
         KNeighborsClassifier(1).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:])
         for X in (rows.astype(float), load_digits_28().data.astype(float))
@@ -333,7 +337,7 @@ def test_every_form_of_an_image_gives_the_same(tmp_path):
 def test_every_container_gives_the_same(container):
     """Flat rows may be arrays, lists and frames, and images arrays of 3 or 4 dimensions."""
     X = container(np.stack([seven().ravel(), (255 - seven()).ravel()]))
-    rows = DigitImageNormalizer().fit_transform(X)
+    rows = DigitImageNormalizer(image_shape=(180, 180)).fit_transform(X)
     assert rows.shape == (2, 784)
     for row in rows:
         assert_alike(row.reshape(28, 28), SEVEN, 3)
@@ -347,16 +351,23 @@ def test_paths_in_a_series_or_an_array_are_a_sequence(tmp_path):
         np.testing.assert_array_equal(rows, [SEVEN.ravel()] * 2)
 
 
-def test_rows_that_are_not_square_need_image_shape():
+def test_flat_rows_that_are_not_mnists_need_image_shape():
     """Without it the message names it."""
     wide = np.pad(seven(), ((0, 0), (0, 20)), constant_values=PAPER)
     row = wide.reshape(1, -1)
-    with pytest.raises(ValueError, match=r"\(1, 36000\) .* square images.*image_shape"):
+    with pytest.raises(ValueError, match=r"\(1, 36000\) .* 28 x 28 = 784 .*image_shape"):
         DigitImageNormalizer().transform(row)
-    with pytest.raises(ValueError, match=r"image_shape=\(28, 28\)"):
-        DigitImageNormalizer(image_shape=(28, 28)).transform(row)
+    with pytest.raises(ValueError, match=r"180 x 180 = 32400"):
+        DigitImageNormalizer(image_shape=(180, 180)).transform(row)
     rows = DigitImageNormalizer(image_shape=wide.shape).transform(row)
     np.testing.assert_array_equal(rows.reshape(28, 28), normalize(wide)[0])
+
+
+@pytest.mark.parametrize("shape", [(768, 1024), (50, 900), (1, 1), (784, 28)])
+def test_a_bare_picture_is_never_taken_for_rows(shape):
+    """Even if its width is a square number; only rows of 784 pixels are MNIST's."""
+    with pytest.raises(ValueError, match=r"If X is one image, put it into a list: \[image\]"):
+        DigitImageNormalizer().transform(np.zeros(shape))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from support import picture_files
 from support.picture_files import encode, mutate
 
 from sk_digits import DigitImageNormalizer, ImageFileError
-from sk_digits._images.image_files import FORMATS, read_image
+from sk_digits._images import image_files
+from sk_digits._images.image_files import FORMATS, read_image, readable_formats
 
 SIZE = (40, 30)  # width, height
 
@@ -41,9 +42,10 @@ def png_that_claims(width, height):
 # What is read
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [*FORMATS, "AVIF", "HEIF"])
 def test_every_format_is_read_from_path_bytes_stream_and_image(format, tmp_path):
     """The four kinds of sources give the same pixels, close to those drawn."""
+    assert format in readable_formats()
     content = encode(draw(), format)
     path = tmp_path / "image"  # by content, not by ending
     path.write_bytes(content)
@@ -123,6 +125,17 @@ def test_only_the_first_frame_is_read(format):
 
 
 # What is refused
+
+
+@pytest.mark.parametrize(
+    ("format", "advice"), [("HEIF", r"HEIC or HEIF .*sk-digits\[heif\]"), ("AVIF", "AVIF .*Pillow")]
+)
+def test_a_format_that_pillow_lacks_here_is_named(format, advice, monkeypatch):
+    """The message says what the file is and what to do."""
+    content = encode(draw(), format)
+    monkeypatch.setattr(image_files, "readable_formats", lambda: FORMATS)
+    with pytest.raises(ImageFileError, match=advice):
+        read_image(content)
 
 
 @pytest.mark.parametrize("format", ["PPM", "ICO", "TGA", "PCX", "EPS"])

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from support.synthetic_paper import PAPER, Rung, write_page
 
 from sk_digits import DigitImageNormalizer, ImageFileError, segment_digits
-from sk_digits._images import segmentation
+from sk_digits._images import grouping, segmentation
 from sk_digits.datasets import fetch_mnist, load_digits_28
 
 
@@ -172,13 +172,14 @@ def marks(n_rows, n_columns):
 
 def test_comparisons_grow_as_the_strokes(monkeypatch):
     """Four times as many strokes are compared four times as often, not 16 times."""
-    count, overlap = [0], segmentation._overlap
+    count, overlap = [0], grouping.overlap
 
     def counted(*args):
         count[0] += 1
         return overlap(*args)
 
-    monkeypatch.setattr(segmentation, "_overlap", counted)
+    monkeypatch.setattr(grouping, "overlap", counted)
+    monkeypatch.setattr(segmentation, "overlap", counted)
     counts = []
     for n in (15, 30):
         count[0] = 0
