@@ -6,7 +6,7 @@ gradient of the loss by `Z`. A linear layer computes ``Z = W H + b``; its parame
     dW = dZ Hᵀ        db = sum of the columns of dZ
 
 and the layer below from ``dH = Wᵀ dZ``. torch's own layers transpose all this. The numbers are the
-same, but two processors multiply the matrices in this form up to a third faster.
+same, but two processors multiply the matrices in this form in up to a third less time.
 """
 
 from __future__ import annotations
