@@ -104,7 +104,7 @@ def _leave_strays(ink: Ink) -> Ink:
     kept = (levels > MIN_LEVEL * levels[main]) & (~touches | touches[main])
     for i in np.flatnonzero(kept & is_flat):
         others = np.flatnonzero(kept & (np.arange(len(kept)) != i))
-        if i != main and is_rule(ink.join(others), ink.join([i])):
+        if i != main and is_rule(ink.join(others), ink.join(np.array([i]))):
             kept[i] = False
     return ink.keep(kept)
 

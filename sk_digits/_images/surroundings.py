@@ -12,6 +12,7 @@ MIN_FREE = 0.1  # longer side of that writing, in longer sides of the edge
 MAX_EDGE_ASPECT = 0.5  # thickness of the edge of a page, in lengths along its border
 MAX_HOLLOW_AREA = 0.75  # of a frame's box that is ink
 MIN_FRAMED = 0.25  # longer side of what is in a frame, in longer sides of the frame
+MIN_FRAMED_OPEN = 0.4  # the same if the frame has gaps
 MIN_FRAME_GAP = 0.02  # between an open frame and what is in it, in longer sides of the frame
 
 
@@ -101,5 +102,5 @@ def find_surroundings(
         gap = MIN_FRAME_GAP * sizes[i]
         inside = (boxes[:, :2] >= boxes[i, :2] + gap) & (boxes[:, 2:] <= boxes[i, 2:] - gap)
         # One of the four sides may be open.
-        result[i] |= bool((inside.all(axis=1) & (sizes >= MIN_FRAMED * sizes[i])).any())
+        result[i] |= bool((inside.all(axis=1) & (sizes >= MIN_FRAMED_OPEN * sizes[i])).any())
     return result
