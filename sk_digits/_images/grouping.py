@@ -23,7 +23,7 @@ MAX_STROKE = 0.65  # its stroke at its widest, in longer sides, where blurred lo
 # In lengths of an underline:
 MIN_BEYOND = 0.03  # by how much it is longer than the writing at either end
 MIN_BEYOND_NEAR = 0.15  # the same of one that nearly touches the writing
-MIN_RULE_GAP = 0.07  # between the writing and one that is apart
+MIN_RULE_GAP = 0.09  # between the writing and one that is apart
 MIN_DASH_SOLIDITY = 0.7  # share of the convex hull of a dash that is ink
 MAX_BOX_SOLIDITY = 0.5  # the same of an empty box
 MAX_LEAN = 62  # degrees from upright to a 1
