@@ -20,10 +20,13 @@ SHAPE_PX = 64  # longer side of the picture of a digit in which its shape is mea
 MAX_GAP_IN_PENS = 1.2  # between dots or dashes that are one stroke, in their longer sides
 MAX_ASPECT = 2.0  # width of a digit, in heights; wider strokes are dashes
 MAX_STROKE = 0.65  # its stroke at its widest, in longer sides, where blurred loops are filled
-MIN_BEYOND = 0.08  # by how much an underline is longer at either end, in its lengths
+# In lengths of an underline:
+MIN_BEYOND = 0.03  # by how much it is longer than the writing at either end
+MIN_BEYOND_NEAR = 0.15  # the same of one that nearly touches the writing
+MIN_RULE_GAP = 0.09  # between the writing and one that is apart
 MIN_DASH_SOLIDITY = 0.7  # share of the convex hull of a dash that is ink
 MAX_BOX_SOLIDITY = 0.5  # the same of an empty box
-MAX_LEAN = 55  # degrees from upright to a 1
+MAX_LEAN = 62  # degrees from upright to a 1
 MIN_ELONGATION = 8  # variance of ink along its main axis, in those across, of a bar
 MAX_EDGES = 0.85  # of three sides of a digit's box that are ink; those of an empty box are more
 # All in heights of the writing:
@@ -73,7 +76,11 @@ def join(a: Box, b: Box) -> Box:
 def is_rule(a: Box, b: Box) -> bool:
     """Return whether a stroke in box `b` is a line above or below the writing in box `a`."""
     length, beyond = b[3] - b[1], min(a[1] - b[1], b[3] - a[3])
-    return length > MAX_ASPECT * (b[2] - b[0]) and beyond > MIN_BEYOND * length
+    is_apart = -overlap(a, b, 0) > MIN_RULE_GAP * length
+    return (
+        length > MAX_ASPECT * (b[2] - b[0])
+        and beyond > (MIN_BEYOND if is_apart else MIN_BEYOND_NEAR) * length
+    )
 
 
 def _belong(a: Box, b: Box, height: float) -> bool:

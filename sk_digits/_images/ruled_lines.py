@@ -10,7 +10,7 @@ from sk_digits._images.strokes import find_strokes
 SLOPES = np.linspace(-0.08, 0.08, 33)  # a page is photographed at least this straight
 MIN_COVER = 0.7  # of the picture's width, by a line and the strokes that cross it
 MIN_COVER_ALONE = 0.4  # of the picture's width, by a line without the strokes that cross it
-MAX_END = 0.08  # of the picture's width, between a border and the end of a line
+MAX_END = 0.08  # of the picture's width, between a border and the end of a single line
 MIN_SIDE_PX = 40  # in smaller pictures a line and a stroke look alike
 MIN_LENGTH = 1.4  # of a line that is not thin, in lengths of the longest stroke
 MAX_THIN_WIDTH = 0.6  # of a thin line, in widths of a stroke
@@ -56,7 +56,7 @@ def _find_level_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         here = np.max([runs[centre + offset, columns] for offset in (-1, 0, 1)], axis=0)
         covered = np.flatnonzero(here)
         reaches = covered[0] <= MAX_END * width and covered[-1] >= (1 - MAX_END) * width
-        if len(covered) < MIN_COVER * width or not reaches:
+        if len(covered) < MIN_COVER * width or not (reaches or len(peaks) > 1):
             continue
         # Strokes may cover up to half of the line, and are thicker.
         thickness = float(np.quantile(here[here > 0], 0.25))
