@@ -72,7 +72,7 @@ def main() -> None:
     }
     for hand, (images, labels) in hands.items():
         print(hand)
-        print(as_row("load_reader()", read(reader, list(images)) == labels))
+        print(as_row("load_reader()", read(reader, images) == labels))
         for name, prepare in preparations.items():
             rows = np.array([prepare(image).ravel() for image in images])
             print(as_row(name, reader[1:].predict(rows) == labels))
