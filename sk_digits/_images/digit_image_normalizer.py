@@ -41,8 +41,9 @@ ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 OVERVIEW_PX = 400  # longer side of the picture in which the digit is looked for
 DETAIL_PX = 128  # longer side of the digit when it is looked at closely
 SMALL_PX = 200  # longer side to which a smaller picture is enlarged
+TINY_PX = 64  # longer side of a picture whose noise is measured before it is enlarged
 MIN_DIGIT_PX = 5  # longer side of a digit, in pixels of the picture and of the overview
-WINDOW = 0.3  # of the longer side of the picture; no stroke is as wide
+WINDOW = 0.25  # of the longer side of the picture; no stroke is as wide
 NEAR_WINDOW = 0.6  # of the longer side of the digit
 LINKS = (0.08, 0.14)  # gaps between pieces of broken strokes, in longer sides of the digit
 MIN_BAND = 0.07  # width of the blank between two digits, in their heights
@@ -176,7 +177,7 @@ def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     factor = math.ceil(longer / OVERVIEW_PX)
     zoom = max(1, round(SMALL_PX / longer))
     colours = picture.read(factor)
-    noise = _measure_noise(colours)
+    noise = _measure_noise(colours) if longer <= TINY_PX else 0.0
     colours = _enlarge(colours, zoom)
     window = WINDOW * max(colours.shape[:2])
     writing = find_writing(

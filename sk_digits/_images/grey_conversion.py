@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from sk_digits._images.picture import shrink
 
-COLOUR_SAMPLE_PX = 80  # longer side of the picture in which ink and paper are compared
+COLOUR_SAMPLE_PX = 48  # longer side of the picture in which ink and paper are compared
 # Width of the marks whose colour is compared with that around them, in longer sides of the
 # picture: thick strokes are wider than the narrower one, coloured fields than both.
 MARKS = (0.5, 0.15)

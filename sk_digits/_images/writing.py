@@ -84,7 +84,7 @@ def _weigh(groups: list[Group], others: list[Group]) -> float:
     ]
     # Ground that surrounds a digit is no digit; what a digit surrounds is its hole.
     return sum(
-        group.merit * group.size
+        group.merit**2 * group.size
         for group in groups
         if not any(
             rival.merit > group.merit and _is_around(group.box, rival.box) for rival in rivals
