@@ -95,7 +95,7 @@ def test_it_reads_the_official_test_images_as_its_card_says():
     """Of 10,000 images by writers that it has not seen."""
     data = fetch_mnist(subset="test")
     accuracy = load_reader()[1:].score(data.data, data.target)
-    assert accuracy >= 0.9955
+    assert accuracy >= 0.995
     assert accuracy == pytest.approx(
         read_metadata(FILE)["metadata"]["accuracy"]["MNIST test"], abs=5e-5
     )
