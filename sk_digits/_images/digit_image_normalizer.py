@@ -21,7 +21,6 @@ from sk_digits._all_or_nothing import AtomicParams
 from sk_digits._images.grouping import (
     MAX_ASPECT,
     MAX_PIECE,
-    Shape,
     find_ends,
     find_valley,
     group_strokes,
@@ -49,6 +48,7 @@ LINKS = (0.08, 0.14)  # gaps between pieces of broken strokes, in longer sides o
 MIN_BAND = 0.07  # width of the blank between two digits, in their heights
 MAX_STROKE_GAP = 0.35  # between a digit and its small strokes, in longer sides of the digit
 MIN_STACKED = 0.3  # height of each of two digits above each other, of both together
+MIN_TOUCHING = 1.3  # more width than on a page makes one digit two, as there is no other
 MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
 MIN_SECOND_AREA = 0.15  # ink of a second digit, in that of the first; less is a piece
 MAX_STRAY = 0.2  # area of a digit's main stroke, in those of a shadow or a line
@@ -118,7 +118,7 @@ def _find_groups(ink: Ink) -> list[list[int]]:
     top, left, bottom, right = ink.join(main)
     size = max(bottom - top, right - left)
     groups = _group(ink, LINKS[0] * size)
-    if sum(Shape.of(ink.mask(group)[2]).is_a_digits for group in groups) > 1:
+    if len(groups) > 1:
         joined = _group(ink, LINKS[1] * size)  # pieces that stayed apart
         if len(joined) == 1 and not _is_split(ink.mask(joined[0])[2]):
             return joined
@@ -138,7 +138,7 @@ def _is_split(mask: NDArray[np.bool_]) -> bool:
         heights = [bottoms[side].max() - tops[side].min() for side in sides]
         if min(heights) > MAX_PIECE * len(mask):
             return True
-    return find_valley(tops, bottoms, len(mask)) is not None
+    return find_valley(tops, bottoms, MIN_TOUCHING * len(mask)) is not None
 
 
 def _choose_digit(writing: Writing) -> list[int] | None:
