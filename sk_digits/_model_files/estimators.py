@@ -183,7 +183,7 @@ def _halve(array: NDArray[Any]) -> NDArray[Any]:
     """Return a matrix of float32 as float16 if that holds all its values exactly."""
     if array.dtype != np.float32 or array.ndim != 2:
         return array
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         half = array.astype(np.float16)
     return half if np.array_equal(half, array) else array
 

@@ -63,7 +63,7 @@ class DigitReading(NamedTuple):
 class PageReading:
     """What :func:`read_page` read.
 
-    Attributes
+    Parameters
     ----------
     lines : list of list of DigitReading
         The lines of the page from the top, each with its digits from left to right. A digit has a

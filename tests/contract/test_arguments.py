@@ -232,7 +232,7 @@ def test_a_generator_of_pictures_is_read_once():
     """fit_transform, as in a pipeline's fit, reads a generator of pictures once."""
     picture = np.zeros((28, 28), dtype=np.uint8)
     picture[4:24, 13:15] = 255
-    rows = DigitImageNormalizer().fit_transform(image for image in [picture, picture.T])
+    rows = DigitImageNormalizer().fit_transform(image for image in [picture, picture])
     assert rows.shape == (2, 784)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from PIL import Image
 from support.classifiers import TINY
 
@@ -44,7 +45,7 @@ def test_all_code_is_tested_here():
     pages = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
     numbers = {page: len(blocks(page)) for page in pages if blocks(page)}
     assert numbers == {
-        "README.md": 2,
+        "README.md": 4,
         "docs/cluster.md": 7,
         "docs/onnx.md": 3,
         "docs/other_libraries.md": 8,
@@ -52,24 +53,42 @@ def test_all_code_is_tested_here():
     }
 
 
-def test_readme_reads_own_digits(drawn_pipeline, tmp_path, monkeypatch):
-    """README's pipeline and its model file read pictures of a 3 and a 7."""
-    read, _ = blocks("README.md")
+def test_readme_reads_pictures(drawn_pipeline, tmp_path, monkeypatch, capsys):
+    """The trained reader reads a 3, a 7 and a page."""
+    _, X, y = drawn_pipeline
+    monkeypatch.chdir(tmp_path)
+    pictures = {}
+    for name, digit in [("three.jpg", 3), ("seven.png", 7)]:
+        pixels = 255 - X[y == digit][0].reshape(28, 28).astype(np.uint8)
+        pictures[name] = np.asarray(Image.fromarray(pixels).resize((280, 280)))
+        Image.fromarray(pictures[name]).save(name)
+    Image.fromarray(np.hstack([*pictures.values()])).save("form.jpg")
+    code, labels = blocks("README.md")[0], []
+    code = shorten(code, {"load_reader().predict": "labels[:] = load_reader().predict"})
+    exec(code, {"labels": labels})
+    assert labels == [3, 7]
+    assert capsys.readouterr().out == "37\n"
+
+
+def test_readme_keeps_a_model_and_rejects(drawn_pipeline, tmp_path, monkeypatch):
+    """A saved pipeline predicts the same; a selective one rejects what it is not sure of."""
     pipeline, X, y = drawn_pipeline
     monkeypatch.chdir(tmp_path)
-    for name, digit in [("three.jpg", 3), ("seven.png", 7)]:
-        pixels = X[y == digit][0].reshape(28, 28).astype(np.uint8)
-        Image.fromarray(255 - pixels).resize((280, 280)).save(name)
-    names = {"pipeline": pipeline}
-    exec(read, names)
-    assert names["reader"].predict(["three.jpg", "seven.png"]).tolist() == [3, 7]
-    assert load_model("reader.safetensors").predict(["seven.png"]) == 7
+    names = {"pipeline": pipeline, "X_train": X, "y_train": y, "X_test": X[:200]}
+    exec(blocks("README.md")[1], names)
+    assert_array_equal(
+        load_model("digits.safetensors").predict_proba(X[:9]), pipeline.predict_proba(X[:9])
+    )
+    exec(blocks("README.md")[2].replace("0.01", "0.05"), names)
+    labels = names["model"].predict(X)
+    assert -1 in labels
+    assert (labels == y)[labels >= 0].mean() > 0.95
 
 
 def test_readme_searches_and_cross_validates(mnist_home, capsys):
     """README's grid search and cross-validation reach accuracies far above chance on MNIST."""
     names: dict = {}
-    exec(shorten(blocks("README.md")[1], {"max_epochs=60": "max_epochs=1"}), names)
+    exec(shorten(blocks("README.md")[3], {"max_epochs=60": "max_epochs=1"}), names)
     assert set(names["search"].best_params_) == {"ann__hidden_layer_sizes"}
     assert names["search"].score(names["X"][10_000:], names["y"][10_000:]) > 0.85
     assert names["scores"].shape == (3,)
