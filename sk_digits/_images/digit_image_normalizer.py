@@ -53,7 +53,8 @@ MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
 MIN_SECOND_AREA = 0.15  # ink of a second digit, in that of the first; less is a piece
 MAX_STRAY = 0.2  # area of a digit's main stroke, in those of a shadow or a line
 MIN_LEVEL = 0.6  # depth of a piece, in depths of the main stroke
-MAX_MARKS = 200  # strokes in a picture of one digit, even if it is dotted
+MAX_AT_BORDERS = 6  # strokes that touch the borders; noise has more
+MAX_MARKS = 80  # strokes in a picture of one digit, even if it is dotted
 
 
 class SeveralDigits(ValueError):
@@ -99,6 +100,8 @@ def _leave_strays(ink: Ink) -> Ink:
     top, left, bottom, right = ink.boxes.T
     height, width = ink.depth.shape
     touches = (top == 0) | (left == 0) | (bottom == height) | (right == width)
+    if touches.sum() > MAX_AT_BORDERS:
+        return ink.keep(np.zeros(len(touches), np.bool_))
     is_flat = right - left > MAX_ASPECT * (bottom - top)
     main = int(np.argmax(ink.areas * np.where(touches | is_flat, MAX_STRAY, 1)))
     levels = ndimage.mean(ink.depth, ink.labels, np.arange(1, len(touches) + 1))

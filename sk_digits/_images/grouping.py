@@ -195,20 +195,20 @@ class Shape(NamedTuple):
         Width in heights.
     widest, mean : float
         Width of the strokes at their widest and on average, in longer sides of the box.
-    solidity : float
-        Share of the convex hull that is ink.
     lean : float
         Degrees between the main axis and upright; 0 if the shape is not elongated.
     edges : float
         The third largest share of a side of the box that is ink.
+    small : ndarray
+        The mask, of at most twice 64 pixels a side.
     """
 
     aspect: float
     widest: float
     mean: float
-    solidity: float
     lean: float
     edges: float
+    small: NDArray[np.bool_]
 
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> Self:
@@ -224,10 +224,15 @@ class Shape(NamedTuple):
             aspect=width / height,
             widest=2 * float(inner.max()) / size,
             mean=4 * float(inner.mean()) / size,
-            solidity=float(small.sum() / convex_hull_image(small).sum()),
             lean=_find_lean(small),
             edges=sorted(float(side.mean()) for side in sides)[1],
+            small=small,
         )
+
+    @property
+    def solidity(self) -> float:
+        """Share of the convex hull that is ink."""
+        return float(self.small.sum() / convex_hull_image(self.small).sum())
 
     @property
     def is_a_digits(self) -> bool:

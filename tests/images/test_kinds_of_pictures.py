@@ -155,6 +155,15 @@ def test_noise_of_any_size_is_no_digit(side, spread, light_ink):
         assert np.isnan(normalize(finish(grain, light_ink))).all()
 
 
+@pytest.mark.parametrize("shape", [(100, 100), (200, 160)])
+def test_clouds_are_no_digit(shape):
+    """Noise that is smooth has blobs as dark as ink, also at the borders."""
+    for seed in range(4):
+        noise = np.random.default_rng(seed).normal(0, 1, shape)
+        clouds = 128 + 100 * ndimage.gaussian_filter(noise, 1)
+        assert np.isnan(normalize(finish(clouds, light_ink=False))).all()
+
+
 # Pieces and pens
 
 
