@@ -53,7 +53,7 @@ MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
 MIN_SECOND_AREA = 0.15  # ink of a second digit, in that of the first; less is a piece
 MAX_STRAY = 0.2  # area of a digit's main stroke, in those of a shadow or a line
 MIN_LEVEL = 0.6  # depth of a piece, in depths of the main stroke
-MAX_AT_BORDERS = 6  # strokes that touch the borders; noise has more
+MAX_AT_BORDERS = 4  # strokes that touch the borders; noise has more
 MAX_MARKS = 80  # strokes in a picture of one digit, even if it is dotted
 
 
