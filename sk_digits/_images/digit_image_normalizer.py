@@ -42,7 +42,7 @@ DETAIL_PX = 128  # longer side of the digit when it is looked at closely
 SMALL_PX = 200  # longer side to which a smaller picture is enlarged
 TINY_PX = 64  # longer side of a picture whose noise is measured before it is enlarged
 MIN_DIGIT_PX = 5  # longer side of a digit, in pixels of the picture and of the overview
-WINDOW = 0.25  # of the longer side of the picture; no stroke is as wide
+WINDOW = 0.3  # of the longer side of the picture; no stroke is as wide
 NEAR_WINDOW = 0.6  # of the longer side of the digit
 LINKS = (0.08, 0.14)  # gaps between pieces of broken strokes, in longer sides of the digit
 MIN_BAND = 0.07  # width of the blank between two digits, in their heights
@@ -53,7 +53,7 @@ MIN_SECOND = 0.45  # longer side of a second digit, in longer sides of the first
 MIN_SECOND_AREA = 0.15  # ink of a second digit, in that of the first; less is a piece
 MAX_STRAY = 0.2  # area of a digit's main stroke, in those of a shadow or a line
 MIN_LEVEL = 0.6  # depth of a piece, in depths of the main stroke
-MAX_AT_BORDERS = 6  # strokes that touch the borders; noise has more
+MAX_AT_BORDERS = 4  # strokes that touch the borders; noise has more
 MAX_MARKS = 80  # strokes in a picture of one digit, even if it is dotted
 
 
@@ -76,12 +76,12 @@ def _measure_noise(pixels: NDArray[np.float32]) -> float:
     """Return the standard deviation of the noise of pixels, which may be few.
 
     The smallest differences are those on plain ground or in plain ink. They are taken three pixels
-    apart, as the grain of paper is coarser than a pixel.
+    apart, as the grain of paper is coarser than a pixel, unless strokes are hardly wider.
     """
     grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
-    steps = np.concatenate(
-        [np.abs(grey[3:] - grey[:-3]).ravel(), np.abs(grey[:, 3:] - grey[:, :-3]).ravel(), [0]]
-    )
+    lag = 3 if min(grey.shape) >= 16 else 1
+    down, across = grey[lag:] - grey[:-lag], grey[:, lag:] - grey[:, :-lag]
+    steps = np.abs(np.concatenate([down.ravel(), across.ravel(), [0]]))
     return 1.5 * float(np.quantile(steps, 0.15)) / 0.189 / math.sqrt(2)
 
 

@@ -217,7 +217,7 @@ def test_transparent_margins_around_a_picture_are_background():
 def test_digits_of_64_pixels_can_be_read():
     """scikit-learn's digits of 8x8 pixels are classified about as well as in MNIST's layout."""
     rows, y = (
-        DigitImageNormalizer(image_shape=(8, 8)).transform(load_digits().data),
+        DigitImageNormalizer(image_shape=(8, 8), on_blank="zeros").transform(load_digits().data),
         load_digits().target,
     )
     scores = [

@@ -15,7 +15,7 @@ from support.resident_memory import peak_bytes
 
 from sk_digits import DigitImageNormalizer, segment_digits
 
-normalizer = DigitImageNormalizer()
+normalizer = DigitImageNormalizer(on_blank="zeros")
 READERS = {
     "DigitImageNormalizer": lambda picture: normalizer.transform([picture]),
     "segment_digits": segment_digits,
