@@ -109,5 +109,5 @@ def test_folders_that_hold_nothing_are_errors(folder, tmp_path_factory):
         load_image_folder(tmp_path_factory.mktemp("empty"))
     (folder / "5").mkdir()
     (folder / "6").mkdir()
-    with pytest.raises(ValueError, match=r"no pictures .* in its folders '5', '6'\. Add some"):
+    with pytest.raises(ValueError, match=r"no pictures in its folders '5', '6'\. Add some"):
         load_image_folder(folder)
