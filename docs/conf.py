@@ -69,6 +69,7 @@ sphinx_gallery_conf = {
             "plot_tutorial.py",
             "plot_own_handwriting.py",
             "plot_read_a_page.py",
+            "plot_selective.py",
             "plot_training_and_errors.py",
             "plot_augmentation.py",
             "plot_out_of_core.py",

@@ -82,7 +82,7 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         Upper bound of the selective risk at this threshold, with probability `confidence`.
     n_features_in_ : int
         Number of features, if `estimator_` knows it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if `estimator_` knows them.
 
     See Also
