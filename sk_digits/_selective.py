@@ -375,6 +375,11 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         return tags
 
 
+def unfreeze(estimator: Any) -> Any:
+    """Return the classifier that a `FrozenEstimator` holds, or the classifier itself."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
 def _method(estimator: Any) -> str:
     """Return the name of the method whose values are logits, or probabilities."""
     return "decision_function" if hasattr(estimator, "decision_function") else "predict_proba"

@@ -38,8 +38,8 @@ class Split(NamedTuple):
     note: str = ""
 
 
-def load_split(data: str, ink: str = "auto") -> Split:
-    """Load the images that ``--data`` names.
+def load_split(data: str, ink: str = "auto", *, official: bool = False) -> Split:
+    """Load the images that ``--data`` names; of MNIST, the official test images if asked for.
 
     Only "auto" without a download has a replacement. It says so before the work and after it.
     """
@@ -50,7 +50,7 @@ def load_split(data: str, ink: str = "auto") -> Split:
     if data not in ("auto", "mnist") and not _holds_mnist(data):
         return _load_pictures(data, ink)
     try:
-        return _load_mnist(None if data in ("auto", "mnist") else data)
+        return _load_mnist(None if data in ("auto", "mnist") else data, official)
     except DownloadError as error:
         if data != "auto":
             raise
@@ -69,13 +69,7 @@ def load_unseen(
     """
     import numpy as np
 
-    from sk_digits.datasets import fetch_mnist
-
-    split, others = load_split(data, ink), (MNIST, BUNDLED)
-    if model is None and split.name.startswith(MNIST):
-        home = None if data in ("auto", "mnist") else data
-        X, y = fetch_mnist(subset="test", data_home=home, return_X_y=True)
-        return X, y, f"{MNIST}, the official {len(y):,} test images"
+    split, others = load_split(data, ink, official=model is None), (MNIST, BUNDLED)
     if split.name.startswith(others) or not trained_on(model).startswith(others):
         return split.X_test, split.y_test, split.name
     X, y = (np.concatenate(parts) for parts in (split[:2], split[2:4]))
@@ -117,14 +111,18 @@ def _holds_mnist(folder: str) -> bool:
     return False
 
 
-def _load_mnist(folder: str | None) -> Split:
+def _load_mnist(folder: str | None, official: bool) -> Split:
+    """Load the images of "12k", or MNIST's test images, with nothing to train on."""
     from sk_digits.datasets import fetch_mnist
 
+    subset, n_train = ("test", 0) if official else ("12k", 10_000)
     with warnings.catch_warnings():  # of network errors, which the final error repeats
         warnings.simplefilter("ignore")
-        X, y = fetch_mnist(data_home=folder, return_X_y=True)
+        X, y = fetch_mnist(subset=subset, data_home=folder, return_X_y=True)
     name = f"{MNIST}, 10,000 images to train on and 2,000 unseen ones"
-    return Split(X[:10_000], X[10_000:], y[:10_000], y[10_000:], name)
+    if official:
+        name = f"{MNIST}, the official 10,000 test images"
+    return Split(X[:n_train], X[n_train:], y[:n_train], y[n_train:], name)
 
 
 def _load_digits() -> Split:

@@ -29,7 +29,7 @@ from sk_digits._images.grouping import (
     overlap,
 )
 from sk_digits._images.image_files import MAX_PIXELS, ImageFileError, describe
-from sk_digits._images.ink import Ink, find_ink
+from sk_digits._images.ink import Ink, find_ink, find_steps
 from sk_digits._images.mnist_frame import FRAME_PX, frame, is_framed
 from sk_digits._images.picture import Picture
 from sk_digits._images.writing import Writing, find_writing
@@ -60,9 +60,6 @@ MAX_MARKS = 80  # strokes in a picture of one digit, even if it is dotted
 class SeveralDigits(ValueError):
     """A picture that should show one digit shows several."""
 
-    def __init__(self) -> None:
-        super().__init__("has several digits; segment_digits cuts it into single ones")
-
 
 def _enlarge(pixels: NDArray[np.float32], zoom: int) -> NDArray[np.float32]:
     """Return small pixels enlarged by splines."""
@@ -80,9 +77,7 @@ def _measure_noise(pixels: NDArray[np.float32]) -> float:
     """
     grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
     lag = 3 if min(grey.shape) >= 16 else 1
-    down, across = grey[lag:] - grey[:-lag], grey[:, lag:] - grey[:, :-lag]
-    steps = np.abs(np.concatenate([down.ravel(), across.ravel(), [0]]))
-    return 1.5 * float(np.quantile(steps, 0.15)) / 0.189 / math.sqrt(2)
+    return 1.5 * float(np.quantile(find_steps(grey, lag), 0.15)) / 0.189 / math.sqrt(2)
 
 
 def _group(ink: Ink, gap: float) -> list[list[int]]:
@@ -117,9 +112,7 @@ def _find_groups(ink: Ink) -> list[list[int]]:
     """Return the groups of strokes that may be digits."""
     if not 0 < len(ink.boxes) <= MAX_MARKS:
         return []
-    main = np.flatnonzero(ink.areas >= 0.1 * ink.areas.max())
-    top, left, bottom, right = ink.join(main)
-    size = max(bottom - top, right - left)
+    size = ink.size(np.flatnonzero(ink.areas >= 0.1 * ink.areas.max()))
     groups = _group(ink, LINKS[0] * size)
     if len(groups) > 1:
         joined = _group(ink, LINKS[1] * size)  # pieces that stayed apart

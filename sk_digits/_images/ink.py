@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,11 @@ class Ink(NamedTuple):
         (top, left), (bottom, right) = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
         return int(top), int(left), int(bottom), int(right)
 
+    def size(self, chosen: Indices) -> int:
+        """Return the longer side of the box around the chosen strokes."""
+        top, left, bottom, right = self.join(chosen)
+        return max(bottom - top, right - left)
+
     def keep(self, kept: NDArray[np.bool_]) -> Self:
         """Return the ink with some of its strokes alone."""
         number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)])
@@ -102,8 +107,7 @@ class Ink(NamedTuple):
         rows, columns, kept = self.mask(chosen, reach)
         labels, depth = self.labels[rows, columns], self.depth[rows, columns]
         level, softness = self._measure_outline(chosen)
-        top, left, bottom, right = self.join(chosen)
-        size = max(bottom - top, right - left)
+        size = self.size(chosen)
         if softness > max(SHARP_PX * zoom, BLURRED * size):  # strokes have run into each other
             depth = 2 * depth - ndimage.gaussian_filter(depth, softness / 2)
             level = float(np.quantile(depth[kept], 0.75))
@@ -121,9 +125,14 @@ class Ink(NamedTuple):
         `zoom` is how much the picture was enlarged before its ink was found.
         """
         level, softness = self._measure_outline(chosen)
-        top, left, bottom, right = self.join(chosen)
-        most = float(np.clip(MAX_SOFTNESS * level, *SOFTNESS)) * max(bottom - top, right - left)
+        most = float(np.clip(MAX_SOFTNESS * level, *SOFTNESS)) * self.size(chosen)
         return softness < max(SHARP_PX * zoom, most)
+
+
+def find_steps(values: NDArray[np.float32], lag: int) -> NDArray[np.floating[Any]]:
+    """Return the differences, without sign, of all pixels that are `lag` pixels apart."""
+    down, across = values[lag:] - values[:-lag], values[:, lag:] - values[:, :-lag]
+    return np.abs(np.concatenate([down.ravel(), across.ravel(), [0]]))
 
 
 def _measure_depth(
@@ -153,10 +162,7 @@ def _measure_depth(
     paper = np.maximum(paper - bias, 0.25 * float(paper.max(initial=0)) + 1e-6)
     depth = 1 - brightness / paper
     # Three pixels apart, as the grain of paper and of JPEG is coarser than a pixel.
-    differences = np.concatenate(
-        [np.abs(depth[3:] - depth[:-3]).ravel(), np.abs(depth[:, 3:] - depth[:, :-3]).ravel(), [0]]
-    )
-    noise = float(np.median(differences)) * 1.4826 / math.sqrt(2)
+    noise = float(np.median(find_steps(depth, 3))) * 1.4826 / math.sqrt(2)
     return np.clip(depth, 0, 1).astype(np.float32), noise, float(np.median(paper))
 
 
@@ -178,7 +184,7 @@ def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[
         ends = beside[top:bottom, left:right]
         ends = ends if tall[i] > wide[i] else ends.T
         if ends[0].any() and ends[-1].any():
-            frames = find_frames(*find_strokes(mask)) if frames is None else frames
+            frames = find_frames(*find_strokes(mask)[:2]) if frames is None else frames
             remnants[i] |= frames[top:bottom, left:right][
                 labels[top:bottom, left:right] == i + 1
             ].all()

@@ -60,20 +60,17 @@ def _find_parents(labels: NDArray[np.intp], n_strokes: int) -> NDArray[np.intp]:
     return enclosing[around]
 
 
-def _are_frames(labels: NDArray[np.intp], boxes: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return whether strokes enclose others that are not much smaller."""
-    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    parents = _find_parents(labels, len(boxes))
+def _are_frames(labels: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether strokes enclose others that are not much smaller, given their longer sides."""
+    parents = _find_parents(labels, len(sizes))
     framed = parents >= 0
     framed[framed] = sizes[framed] >= MIN_FRAMED * sizes[parents[framed]]
-    result = np.zeros(len(boxes), np.bool_)
+    result = np.zeros(len(sizes), np.bool_)
     result[parents[framed]] = True
     return result
 
 
-def find_frames(
-    labels: NDArray[np.intp], boxes: NDArray[np.intp], areas: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def find_frames(labels: NDArray[np.intp], boxes: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return the pixels of the strokes that enclose others, however small those are."""
     parents = _find_parents(labels, len(boxes))
     return np.isin(labels, parents[parents >= 0] + 1)
@@ -93,9 +90,8 @@ def find_surroundings(
     areas : ndarray of shape (n_strokes,)
         Number of pixels of each stroke.
     """
-    result = _are_edges(labels, boxes, areas)
-    result |= _are_frames(labels, boxes)
     sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+    result = _are_edges(labels, boxes, areas) | _are_frames(labels, sizes)
     # A frame with gaps: the few strokes that are large and hollow are compared with all others.
     hollow = areas < 0.25 * np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     for i in np.flatnonzero(hollow & ~result & (sizes > 0.3 * max(labels.shape)))[:9]:

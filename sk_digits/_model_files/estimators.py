@@ -28,7 +28,7 @@ from sk_digits._images.pixel_scaler import PixelScaler
 from sk_digits._model_files.parameters import read_params, require, write_value
 from sk_digits._network.hyperparameters import Architecture, Training
 from sk_digits._plain_values import from_plain, to_plain
-from sk_digits._selective import SelectiveClassifier
+from sk_digits._selective import SelectiveClassifier, unfreeze
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -151,9 +151,7 @@ def write_model(
             for i, (name, step, place) in enumerate(steps, start=1)
         ]
     if isinstance(model, SelectiveClassifier):
-        inner = model.estimator_
-        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
-        place = f"{where}.estimator"
+        inner, place = unfreeze(model.estimator_), f"{where}.estimator"
         written["estimator"] = write_model(inner, arrays, keep_optimizer, place)
         state = {name: state[name] for name in (*_SELECTIVE, "reject_label_")}
     if isinstance(model, DigitANN):

@@ -25,7 +25,7 @@ from sk_digits._model_files.model_file import (
     check_format,
     reading_model_file,
 )
-from sk_digits._selective import SelectiveClassifier
+from sk_digits._selective import SelectiveClassifier, unfreeze
 from sk_digits._tensor_file import pack, read, read_json
 
 _PACKAGES = ("sk-digits", "numpy", "scikit-learn", "torch", "skorch", "safetensors")
@@ -195,7 +195,7 @@ def _facts(built: Built) -> dict[str, Any]:
     """Return what the metadata says about a model."""
     ann = built.model
     while not isinstance(ann, DigitANN):
-        ann = ann.steps[-1][1] if isinstance(ann, Pipeline) else ann.estimator.estimator
+        ann = ann.steps[-1][1] if isinstance(ann, Pipeline) else unfreeze(ann.estimator_)
     score = getattr(ann, "best_validation_score_", None)
     return {
         "model": type_name(built.model),

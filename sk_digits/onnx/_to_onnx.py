@@ -11,13 +11,12 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sk_digits._ann.digit_ann import DigitANN
 from sk_digits._atomic_write import write_atomically
-from sk_digits._selective import SelectiveClassifier
+from sk_digits._selective import SelectiveClassifier, unfreeze
 
 try:
     import onnxruntime  # noqa: F401 - a missing package of the extra is an error right here
@@ -57,8 +56,7 @@ def _split_selective(model: Any) -> tuple[Any, SelectiveClassifier | None]:
     if not isinstance(model, SelectiveClassifier):
         return model, None
     check_is_fitted(model)
-    inner = model.estimator_
-    return inner.estimator if isinstance(inner, FrozenEstimator) else inner, model
+    return unfreeze(model.estimator_), model
 
 
 def _add_rejection(model: ModelProto, selective: SelectiveClassifier) -> None:
