@@ -34,7 +34,7 @@ def find_files(images: list[str]) -> Iterator[str]:
             found = [str(p) for p in files if p.suffix.lower() in SUFFIXES]
             if others := [p.name for p in files if p.suffix.lower() not in SUFFIXES]:
                 names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-                say(f"{name}: {len(others)} files that are no images left out: {names}")
+                say(f"{name}: left out, as not an image by its suffix ({len(others)}): {names}")
         elif not path.exists() and set(name) & set("*?["):
             found = sorted(glob.glob(name, recursive=True))
         else:
