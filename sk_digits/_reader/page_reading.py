@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MAX_STEP = 1.5
 STEP_BOUNDS = 1.2, 2.5
 # Answers with a lower probability are shown as doubtful. Of MNIST's 10,000 official test images,
-# 0.6 % get one from the trained reader, and 20 of its 47 errors are among them: of the other answers
-# 1 in 368 is wrong, of all answers 1 in 213.
+# 0.6 % get one from the trained reader, and 20 of its 47 errors are among them: of the other
+# answers 1 in 368 is wrong, of all answers 1 in 213.
 NOT_SURE = 0.7
 
 
