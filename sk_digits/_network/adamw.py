@@ -32,15 +32,18 @@ def bare_step(optimizer: torch.optim.Optimizer) -> Callable[[float], None]:
     (group,) = optimizer.param_groups
     parameters = group["params"]
     states = [optimizer.state[parameter] for parameter in parameters]
-    means, squares, counts = (
-        [state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step")
-    )
+    means, squares = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+    # The counts of steps become views of one tensor, which is counted up at once.
+    count = torch.stack([state["step"] for state in states])
+    counts = list(count)
+    for state, one in zip(states, counts, strict=True):
+        state["step"] = one
     beta1, beta2 = group["betas"]
 
     def step(lr: float) -> None:
         gradients = [parameter.grad for parameter in parameters]
         with torch.no_grad():
-            torch._foreach_add_(counts, 1)
+            count.add_(1)
             torch._fused_adamw_(
                 parameters,
                 gradients,
