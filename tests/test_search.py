@@ -130,6 +130,7 @@ def test_halving_spends_epochs(images, kind):
     assert search.best_score_ > 0.7
 
 
+@pytest.mark.slow
 def test_random_search_over_learning_rate_and_rotation(images):
     """Parameters of the augmentation are searched as any other, and scores are reproducible."""
     pipeline = make_digit_pipeline(**TINY)

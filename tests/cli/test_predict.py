@@ -72,6 +72,7 @@ def test_predict_reads_photos(model, photos):
         assert digit["probability"] == probabilities[0]
 
 
+@pytest.mark.slow
 def test_a_folder_a_pattern_and_its_files_are_the_same(model, photos):
     """Folders are searched, and patterns are expanded where no shell has done so."""
     folder, _ = photos

@@ -76,6 +76,7 @@ def test_one_and_two_jobs_give_the_same_bits(digits, precision):
     assert shas(2) == shas(1)
 
 
+@pytest.mark.slow
 def test_searches_with_one_and_two_jobs_find_the_same_bits(digits):
     """The best estimator and the scores of a search are the same with one and two jobs."""
     grid = {"dropout": [0.0, 0.3], "lr": [1e-3, 1e-2]}

@@ -73,6 +73,7 @@ def test_calls_from_eight_threads_equal_serial_ones(digits, ann, method):
     assert world() == before
 
 
+@pytest.mark.slow
 def test_whole_pipelines_predict_in_threads(digits, tmp_path):
     """Pipelines that read image files in several threads return the same bits as serially."""
     images = (digits[0][:N_THREADS].reshape(-1, 8, 8) * 255).astype(np.uint8)

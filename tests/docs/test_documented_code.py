@@ -178,6 +178,7 @@ def test_weights_go_to_plain_torch_and_come_back(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # of other libraries
 def test_other_libraries():
     """Optuna prunes, imbalanced-learn and MAPIE read digits; the other libraries are not run."""

@@ -501,6 +501,7 @@ def test_output_can_be_a_frame_with_mnists_names(library):
     np.testing.assert_array_equal(frame.to_numpy()[0], SEVEN.ravel())
 
 
+@pytest.mark.slow
 def test_a_pipeline_reads_pictures():
     """The normalizer, the scaler and a classifier form a pipeline that takes a list of pictures."""
     images, y = load_digits_28().images, load_digits_28().target

@@ -170,6 +170,7 @@ def marks(n_rows, n_columns):
     return picture
 
 
+@pytest.mark.slow
 def test_comparisons_grow_as_the_strokes(monkeypatch):
     """Four times as many strokes are compared four times as often, not 16 times."""
     count, overlap = [0], grouping.overlap
@@ -188,6 +189,7 @@ def test_comparisons_grow_as_the_strokes(monkeypatch):
     assert counts[1] < 5 * counts[0]
 
 
+@pytest.mark.slow
 def test_a_page_of_too_many_strokes_is_an_error():
     """The message has their number, the limit, and what to do."""
     assert len(segment_digits(marks(25, 40))) == 1000

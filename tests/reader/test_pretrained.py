@@ -79,6 +79,7 @@ def test_a_saved_reader_is_the_same(tmp_path, digits_28):
     assert str(next(again["ann"].net_.module_.parameters()).dtype) == "torch.float32"
 
 
+@pytest.mark.slow
 def test_the_first_picture_is_read_within_ten_seconds(tmp_path):
     """From a new process to the answer, with one command; counted in seconds of the processor."""
     row = load_digits_28().images[0]
