@@ -100,7 +100,7 @@ export function findInk(picture, window, isDrawing) {
   const floor = Math.max(MIN_DEPTH, MIN_DEPTH_IN_NOISE * noise);
   const marks = depth.filter((value) => value > floor);
   const threshold = marks.length < 4 ? 1 : Math.max(floor, otsu(marks));
-  const mask = makeImage(width, height, Uint8Array.from(depth, (value) => (value > threshold ? 1 : 0)));
+  const mask = makeImage(width, height, depth.map((value) => (value > threshold ? 1 : 0)));
   const { labels, boxes, areas } = findStrokes(mask);
   const kept = boxes.map((box) => isDrawing || !isSurroundings(box, width, height));
   const largest = areas.reduce((most, area, i) => (kept[i] ? Math.max(most, area) : most), 0);

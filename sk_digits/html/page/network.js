@@ -66,7 +66,7 @@ export class Network {
 
   // The values of the units of each layer for an image of 784 pixels from 0 to 255.
   run(image) {
-    let values = Float32Array.from(image, (pixel) => pixel / this.model.divisor);
+    let values = new Float32Array(image).map((pixel) => pixel / this.model.divisor);
     return this.layers.map(({ biases, weights, activation }) => {
       const inputs = values;
       const n = inputs.length;

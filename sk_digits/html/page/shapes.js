@@ -38,8 +38,9 @@ export function findStrokes({ width, height, data }) {
 function transformLine(values) {
   const n = values.length;
   const feet = new Int32Array(n);
-  const edges = new Float64Array(n + 1).fill(Infinity);
+  const edges = new Float64Array(n + 1);
   edges[0] = -Infinity;
+  edges[1] = Infinity;
   let last = 0;
   const crossing = (p, q) => (values[q] + q * q - values[p] - p * p) / (2 * (q - p));
   for (let q = 1; q < n; q++) {
@@ -60,12 +61,12 @@ function transformLine(values) {
 // The distance of each pixel of the mask to the nearest one outside, which must be in the image.
 export function distances({ width, height, data }) {
   const far = width * width + height * height;
-  const squares = Float64Array.from(data, (inside) => (inside ? far : 0));
+  const squares = new Float64Array(data).map((inside) => (inside ? far : 0));
+  const column = new Float64Array(height);
   for (let x = 0; x < width; x++) {
-    const column = Float64Array.from({ length: height }, (_, y) => squares[y * width + x]);
-    transformLine(column).forEach((value, y) => {
-      squares[y * width + x] = value;
-    });
+    for (let y = 0; y < height; y++) column[y] = squares[y * width + x];
+    const transformed = transformLine(column);
+    for (let y = 0; y < height; y++) squares[y * width + x] = transformed[y];
   }
   for (let y = 0; y < height; y++) {
     squares.set(transformLine(squares.subarray(y * width, (y + 1) * width)), y * width);
@@ -76,16 +77,20 @@ export function distances({ width, height, data }) {
 // The mask thinned to lines of one pixel; its outermost pixels must be 0.
 // T. Zhang and C. Suen. "A fast parallel algorithm for thinning digital patterns", 1984.
 export function skeletonOf({ width, data }) {
-  const skeleton = Uint8Array.from(data);
+  const skeleton = new Uint8Array(data);
   const around = [-width, 1 - width, 1, width + 1, width, width - 1, -1, -width - 1];
+  const p = new Uint8Array(8); // of a pixel, those around it
   const inked = [];
   skeleton.forEach((inside, i) => inside && inked.push(i));
   // Whether a pixel can go: it is on the outline, and what is left of it stays connected.
   const canGo = (i, first) => {
     if (skeleton[i - 1] && skeleton[i + 1] && skeleton[i - width] && skeleton[i + width]) return false;
-    const p = around.map((step) => skeleton[i + step]);
-    const n = p.reduce((sum, value) => sum + value);
-    const steps = p.filter((value, k) => !value && p[(k + 1) % 8]).length;
+    for (let k = 0; k < 8; k++) p[k] = skeleton[i + around[k]];
+    let [n, steps] = [0, 0];
+    for (let k = 0; k < 8; k++) {
+      n += p[k];
+      steps += !p[k] && p[(k + 1) % 8] ? 1 : 0;
+    }
     if (n < 2 || n > 6 || steps !== 1) return false;
     return first
       ? !(p[0] && p[2] && p[4]) && !(p[2] && p[4] && p[6])

@@ -15,7 +15,7 @@ const answers = {
 
   // `pixels` are grey, from 0, black, to 255.
   read({ pixels, width, height, many, isDrawing }) {
-    const picture = makeImage(width, height, Float32Array.from(pixels, (value) => value / 255));
+    const picture = makeImage(width, height, new Float32Array(pixels).map((value) => value / 255));
     const found = many
       ? segmentDigits(picture, isDrawing)
       : normalizeDigit(picture, isDrawing).map((image) => ({ image, box: null, line: null }));
