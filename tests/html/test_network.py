@@ -76,7 +76,7 @@ def test_fewer_bits_change_little(browser, tmp_path, pipeline, images, precision
 @pytest.mark.parametrize("steps", [(), (DigitImageNormalizer(),)])
 def test_units_of_pixels_are_those_of_training(browser, tmp_path, images, steps):
     """A DigitANN alone takes pixels in [0, 1]; behind DigitImageNormalizer alone, up to 255."""
-    model = fit(images, *steps)
+    model = fit(images, *steps, batch_norm=True)
     open_page(browser, model, tmp_path / "a.html")
     _, probabilities = labels_and_probabilities(browser, images)
     X = images.reshape(len(images), -1)
@@ -113,7 +113,9 @@ def test_what_is_rejected_is_rejected_in_the_page(browser, tmp_path, images, lab
 
 @pytest.mark.mnist
 @pytest.mark.parametrize(("precision", "share"), [("float32", 0.999), ("int8", 0.997)])
-def test_the_official_test_digits_are_read_the_same(browser, tmp_path, mnist_home, precision, share):
+def test_the_official_test_digits_are_read_the_same(
+    browser, tmp_path, mnist_home, precision, share
+):
     """Of 10,000 digits, nearly all have the same label, and close probabilities in float32."""
     X, _ = fetch_mnist(subset="test", return_X_y=True)
     reader = load_reader()

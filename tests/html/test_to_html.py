@@ -19,7 +19,9 @@ from sk_digits.html import _network, to_html
 def config_of(path):
     """Return the values that a page computes with."""
     text = path.read_text("utf-8")
-    return json.loads(re.search('<script type="application/json" id="config">(.*)</script>', text)[1])
+    return json.loads(
+        re.search('<script type="application/json" id="config">(.*)</script>', text)[1]
+    )
 
 
 def fit_small(*steps, n=200, **params):
