@@ -180,9 +180,8 @@ def test_a_page_is_saved_as_to_html_saves_it(model, tmp_path, options):
     assert result.exit_code == 0, result.stderr
     assert result.stdout == f"saved {path} ({path.stat().st_size / 1e6:.1f} MB)\n"
     expected = tmp_path / "expected.html"
-    sk_digits.html.to_html(
-        load_model(model), expected, **dict(zip(["precision"], options[1:], strict=False))
-    )
+    precision = options[1] if options else "int8"
+    sk_digits.html.to_html(load_model(model), expected, precision=precision)
     assert path.read_bytes() == expected.read_bytes()
 
 

@@ -103,7 +103,7 @@ def test_other_models_are_refused(tmp_path, make, error, message):
 def test_an_unknown_precision_is_refused(pipeline, tmp_path):
     """The message lists the known ones, and what was there is kept."""
     (tmp_path / "a.html").write_text("before")
-    with pytest.raises(ValueError, match="precision must be one of .*'int8'.* Got 'int4'"):
+    with pytest.raises(ValueError, match=r"precision must be one of .*'int8'.* Got 'int4'"):
         to_html(pipeline, tmp_path / "a.html", precision="int4")
     assert (tmp_path / "a.html").read_text() == "before"
 
