@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from support.drawing_page import Page, open_chromium, photo, running_demo
+from support.drawing_page import CONTRAST, Page, open_chromium, photo, running_demo
 
 from sk_digits import make_digit_pipeline, save_model
 from sk_digits.datasets import load_digits_28
@@ -292,19 +292,3 @@ def test_it_fits_a_phone(page, dark):
     finally:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-
-
-# Of WCAG 2.2: (lighter + 0.05) / (darker + 0.05), in relative luminance.
-CONTRAST = """
-const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
-  .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-let ground = arguments[0];
-while (ground && (parse(getComputedStyle(ground).backgroundColor)[3] ?? 1) === 0) {
-  ground = ground.parentElement;
-}
-const pair = [light(parse(getComputedStyle(arguments[0]).color)),
-  light(parse(getComputedStyle(ground).backgroundColor))].sort();
-return (pair[1] + 0.05) / (pair[0] + 0.05);
-"""

@@ -56,7 +56,8 @@ function straighten(strokes) {
   const { width, height, data } = strokes;
   let [mass, meanX, meanY] = [0, 0, 0];
   const each = (visit) => {
-    for (let y = 0, i = 0; y < height; y++) for (let x = 0; x < width; x++, i++) visit(data[i], x, y);
+    for (let y = 0, i = 0; y < height; y++)
+      for (let x = 0; x < width; x++, i++) visit(data[i], x, y);
   };
   each((ink, x, y) => {
     mass += ink;
@@ -102,7 +103,13 @@ function thicken(strokes) {
   if (missing <= 0) return strokes;
   const room = Math.floor(missing) + 2;
   const wide = pad(padded, room, room);
-  const toInk = distances(makeImage(wide.width, wide.height, wide.data.map((ink) => (ink > 0.5 ? 0 : 1))));
+  const toInk = distances(
+    makeImage(
+      wide.width,
+      wide.height,
+      wide.data.map((ink) => (ink > 0.5 ? 0 : 1)),
+    ),
+  );
   wide.data.forEach((ink, i) => {
     wide.data[i] = Math.max(ink, Math.min(Math.max(missing + 1 - toInk[i], 0), 1));
   });

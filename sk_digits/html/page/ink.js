@@ -100,11 +100,17 @@ export function findInk(picture, window, isDrawing) {
   const floor = Math.max(MIN_DEPTH, MIN_DEPTH_IN_NOISE * noise);
   const marks = depth.filter((value) => value > floor);
   const threshold = marks.length < 4 ? 1 : Math.max(floor, otsu(marks));
-  const mask = makeImage(width, height, depth.map((value) => (value > threshold ? 1 : 0)));
+  const mask = makeImage(
+    width,
+    height,
+    depth.map((value) => (value > threshold ? 1 : 0)),
+  );
   const { labels, boxes, areas } = findStrokes(mask);
   const kept = boxes.map((box) => isDrawing || !isSurroundings(box, width, height));
   const largest = areas.reduce((most, area, i) => (kept[i] ? Math.max(most, area) : most), 0);
-  const strokes = boxes.map((_, i) => i).filter((i) => kept[i] && areas[i] >= MAX_SPECK_AREA * largest);
+  const strokes = boxes
+    .map((_, i) => i)
+    .filter((i) => kept[i] && areas[i] >= MAX_SPECK_AREA * largest);
   return { width, height, depth, noise, labels, boxes, areas, strokes };
 }
 
@@ -160,7 +166,8 @@ export function cover(ink, members, zoom = 1) {
 function dilate(ink, chosen, [y0, x0, y1, x1], reach) {
   const mask = makeImage(x1 - x0, y1 - y0);
   for (let y = y0, i = 0; y < y1; y++) {
-    for (let x = x0; x < x1; x++, i++) mask.data[i] = chosen.has(ink.labels[y * ink.width + x]) ? 1 : 0;
+    for (let x = x0; x < x1; x++, i++)
+      mask.data[i] = chosen.has(ink.labels[y * ink.width + x]) ? 1 : 0;
   }
   return extremes(mask, reach, 1).data;
 }
