@@ -223,8 +223,8 @@ def test_the_long_flag_of_a_one_is_no_slant(light_ink):
     """The upright stroke of a 1 stays upright, however far its flag reaches down."""
     picture = Image.new("L", (300, 300), PAPER)
     strokes = ImageDraw.Draw(picture)
-    strokes.line((190, 70, 190, 230), fill=INK, width=14)
-    strokes.line((190, 75, 40, 230), fill=INK, width=14)
+    strokes.line((190, 70, 190, 230), fill=INK, width=20)
+    strokes.line((190, 75, 40, 230), fill=INK, width=20)
     image = normalize(finish(np.asarray(picture).astype(float), light_ink))
     assert (image > 128).sum(axis=0).max() >= 18
 
