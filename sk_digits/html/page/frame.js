@@ -6,7 +6,8 @@ import { distances, skeletonOf } from "./shapes.js";
 const FRAME_PX = 28; // side of the frame
 const BOX_PX = 20; // longer side of the digit in the frame
 const MIN_STROKE_PX = 2.2; // width of strokes in the frame
-const MAX_SLANT = 0.45; // columns that the ink moves to the left in each row
+const MAX_TRIED = 20; // slants in either direction, up to 1
+const MAX_SLANT = 0.45; // columns that the ink moves to the right in each row
 const KEPT_SLANT = 0.35; // of a digit that slants more
 const MIN_REDRAWN_PX = 40; // longer side of a digit whose strokes are widened
 
@@ -51,26 +52,47 @@ export function isFramed(image) {
   return Math.max(box.width, box.height) === BOX_PX && y === top && x === left;
 }
 
+// The slant of strokes if it is strong, else 0: by the moments of their ink, or where they stand
+// most upright.
+function findSlant({ width, height, data }) {
+  const inked = [];
+  let [mass, meanX, meanY] = [0, 0, 0];
+  data.forEach((ink, i) => {
+    if (!ink) return;
+    inked.push(i);
+    mass += ink;
+    meanX += ink * (i % width);
+    meanY += ink * Math.floor(i / width);
+  });
+  const across = inked.map((i) => (i % width) - meanX / mass);
+  const down = inked.map((i) => Math.floor(i / width) - meanY / mass);
+  let [both, square] = [0, 0];
+  inked.forEach((i, at) => {
+    both += data[i] * across[at] * down[at];
+    square += data[i] * down[at] ** 2;
+  });
+  const byMoments = both / Math.max(square, 1e-9);
+  if (Math.abs(byMoments) <= MAX_SLANT) return 0;
+  let [upright, most] = [0, -1];
+  const room = width + height + 1; // a shear moves ink by fewer columns than this
+  for (let step = -MAX_TRIED; step <= MAX_TRIED; step++) {
+    const slant = step / MAX_TRIED;
+    const columns = new Float64Array(2 * room);
+    inked.forEach((i, at) => {
+      columns[roundHalfEven(across[at] - slant * down[at]) + room] += data[i];
+    });
+    const peaks = columns.reduce((sum, column) => sum + column ** 2, 0);
+    if (peaks > most) [upright, most] = [slant, peaks];
+  }
+  const slant = Math.abs(byMoments) <= Math.abs(upright) ? byMoments : upright;
+  return byMoments * upright > 0 && Math.abs(slant) > MAX_SLANT ? slant : 0;
+}
+
 // Shear strokes that slant strongly until they slant as in MNIST.
 function straighten(strokes) {
-  const { width, height, data } = strokes;
-  let [mass, meanX, meanY] = [0, 0, 0];
-  const each = (visit) => {
-    for (let y = 0, i = 0; y < height; y++)
-      for (let x = 0; x < width; x++, i++) visit(data[i], x, y);
-  };
-  each((ink, x, y) => {
-    mass += ink;
-    meanX += ink * x;
-    meanY += ink * y;
-  });
-  let [both, down] = [0, 0];
-  each((ink, x, y) => {
-    both += ink * (x - meanX / mass) * (y - meanY / mass);
-    down += ink * (y - meanY / mass) ** 2;
-  });
-  const slant = both / Math.max(down, 1e-9);
-  if (Math.abs(slant) <= MAX_SLANT) return strokes;
+  const { width, height } = strokes;
+  const slant = findSlant(strokes);
+  if (slant === 0) return strokes;
   const excess = slant - Math.sign(slant) * KEPT_SLANT;
   const wide = pad(strokes, 0, Math.ceil((Math.abs(excess) * height) / 2) + 1);
   const sheared = makeImage(wide.width, height);
