@@ -66,7 +66,7 @@ def describe_model(model: Any, precision: str) -> dict[str, Any]:
             for i, (_, bias) in enumerate(layers)
         ],
         "precision": precision,
-        "temperature": getattr(selective, "temperature_", 1.0),
+        "temperature": _find_temperature(selective),
         "threshold": getattr(selective, "threshold_", NOT_SURE),
         "method": getattr(selective, "method", "max_probability"),
         "rejects": selective is not None,
@@ -95,6 +95,14 @@ def _find_divisor(steps: list[Any]) -> float:
     if scalers:
         return float(np.prod([scaler.pixel_max_ for scaler in scalers]))
     return 1.0 if steps else WHITE
+
+
+def _find_temperature(selective: SelectiveClassifier | None) -> float:
+    """Return what the network's logits are divided by."""
+    if selective is None:
+        return 1.0
+    # The calibrated logits of two classes are minus and plus their difference: twice as far apart.
+    return float(selective.temperature_) / (2 if len(selective.classes_) == 2 else 1)
 
 
 def _fold(ann: DigitANN) -> list[tuple[NDArray[Any], NDArray[Any]]]:

@@ -41,3 +41,12 @@ def test_rejected_rows_have_the_reject_label(digits_28, method, words, place):
     assert_array_equal(labels, expected)
     assert_allclose(probabilities, model.predict_proba(X[1200:]), atol=1e-5)
     assert 0 < np.mean(expected == ("?" if words else -1)) < 0.9
+
+
+def test_two_classes_are_calibrated_alike(digits_28):
+    """The probabilities of two classes are those of the classifier too."""
+    X, y = digits_28
+    inner = make_pipeline(PixelScaler(), DigitANN((16,), max_epochs=2, random_state=0))
+    model = SelectiveClassifier(inner, max_risk=0.5, cv=2).fit(X[:600], y[:600] % 2)
+    _, probabilities = run(model, X, dtype="uint8")
+    assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)

@@ -125,7 +125,13 @@ function thicken(strokes) {
   if (missing <= 0) return strokes;
   const room = Math.floor(missing) + 2;
   const wide = pad(padded, room, room);
-  const toInk = distances(makeImage(wide.width, wide.height, wide.data.map((ink) => (ink > 0.5 ? 0 : 1))));
+  const toInk = distances(
+    makeImage(
+      wide.width,
+      wide.height,
+      wide.data.map((ink) => (ink > 0.5 ? 0 : 1)),
+    ),
+  );
   wide.data.forEach((ink, i) => {
     wide.data[i] = Math.max(ink, Math.min(Math.max(missing + 1 - toInk[i], 0), 1));
   });
