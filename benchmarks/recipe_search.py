@@ -44,6 +44,7 @@ CANDIDATES: list[dict[str, Any]] = [
     {"warp": None, "dropout": 0.5},
     {"warp": None, "dropout": 0.5, "hidden_layer_sizes": (2048, 2048), "lr": 3e-3},
     {"warp": {"elastic": 0.02}, "hidden_layer_sizes": (2048, 1024)},
+    {"warp": {"elastic": 0.02}, "hidden_layer_sizes": (2048, 1024), "batch_size": 256},
     {"warp": {"elastic": 0.02}, "label_smoothing": 0.0},
     {"warp": {"elastic": 0.02}, "weight_decay": 5e-2},
     {"warp": {"elastic": 0.02}, "hidden_layer_sizes": (2048, 2048), "batch_size": 256},

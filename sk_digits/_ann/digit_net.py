@@ -26,7 +26,7 @@ from sk_digits._network.batches import Batches, as_tensor
 from sk_digits._network.early_stopper import EarlyStopper
 from sk_digits._network.gradients import Backpropagation
 from sk_digits._network.hyperparameters import Architecture, Training
-from sk_digits._network.lr_schedules import step_sizes
+from sk_digits._network.lr_schedules import learning_rates
 from sk_digits._network.mlp import MLP
 
 # Rows in one forward pass without training: activations stay in the processor's cache.
@@ -147,7 +147,7 @@ class DigitNet(NeuralNetClassifier):
         product_dtype = torch.bfloat16 if self.training_params.bfloat16 else X.dtype
         backpropagate = Backpropagation(self.module_, product_dtype)
         n_steps, first = (n * len(batches) for n in (epochs, self.epochs_done))
-        rates = step_sizes(self.training_params.lr_schedule, self.lr, n_steps, first)
+        rates = learning_rates(self.training_params.lr_schedule, self.lr, n_steps, first)
         while self.epochs_done < epochs and not (stopper is not None and stopper.is_over):
             if tasks is not None:
                 tasks.begin_epoch(self.epochs_done)

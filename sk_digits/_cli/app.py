@@ -52,8 +52,10 @@ class Commands(TyperGroup):
                 say("stopped")
                 raise typer.Exit(INTERRUPTED) from error
             except Exception as error:
-                # Typer reports its own errors, which have an exit code.
-                if ctx.params["debug"] or hasattr(error, "exit_code"):
+                # Typer reports its own errors, which have an exit code, and ends in silence if
+                # nobody reads the output any more, as in ``sk-digits ... | head``.
+                is_typers = hasattr(error, "exit_code") or isinstance(error, BrokenPipeError)
+                if is_typers or ctx.params["debug"]:
                     raise
                 say(in_words(error))
                 raise typer.Exit(WRONG_INPUT) from error

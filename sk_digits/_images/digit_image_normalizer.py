@@ -39,8 +39,8 @@ ONE_IMAGE = (str, os.PathLike, bytes, bytearray, Image.Image)
 
 OVERVIEW_PX = 400  # longer side of the picture in which the digit is looked for
 DETAIL_PX = 128  # longer side of the digit when it is looked at closely
-SMALL_PX = 200  # longer side to which a smaller picture is enlarged
-TINY_PX = 64  # longer side of a picture whose noise is measured before it is enlarged
+ENLARGED_PX = 200  # longer side to which a smaller picture is enlarged
+SMALL_PX = 64  # longer side of a picture whose noise is measured before it is enlarged
 MIN_DIGIT_PX = 5  # longer side of a digit, in pixels of the picture and of the overview
 WINDOW = 0.3  # of the longer side of the picture; no stroke is as wide
 NEAR_WINDOW = 0.6  # of the longer side of the digit
@@ -171,9 +171,9 @@ def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
         return pixels
     longer = max(pixels.shape[:2])
     factor = math.ceil(longer / OVERVIEW_PX)
-    zoom = max(1, round(SMALL_PX / longer))
+    zoom = max(1, round(ENLARGED_PX / longer))
     colours = picture.read(factor)
-    noise = _measure_noise(colours) if longer <= TINY_PX else 0.0
+    small_noise = _measure_noise(colours) if longer <= SMALL_PX else None
     colours = _enlarge(colours, zoom)
     window = WINDOW * max(colours.shape[:2])
     writing = find_writing(
@@ -181,7 +181,7 @@ def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
         "auto" if picture.is_opacity else ink,
         window,
         _find_groups,
-        noise,
+        small_noise,
         _leave_strays,
     )
     chosen = _choose_digit(writing)
@@ -198,7 +198,7 @@ def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     # A close look measures the paper around the digit and sees a sharp outline.
     factor, zoom = max(1, int(size // DETAIL_PX)), max(1, round(DETAIL_PX / size))
     detail = writing.conversion.convert(_enlarge(picture.read(factor, rows, columns), zoom))
-    found = find_ink(detail, NEAR_WINDOW * size * zoom / factor, noise)
+    found = find_ink(detail, NEAR_WINDOW * size * zoom / factor, small_noise)
     labels = writing.ink.labels
     near = ndimage.binary_dilation(np.isin(labels, np.array(chosen) + 1), iterations=2)
     y, x = (

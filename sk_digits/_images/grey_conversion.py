@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from skimage.filters import rank
 
 from sk_digits._images.picture import shrink
 
@@ -27,8 +27,10 @@ def _find_colour_axis(pixels: NDArray[np.float32], marks: float) -> NDArray[np.f
         Absolute values sum to 1. All are positive unless ink and paper are about equally bright.
     """
     size = max(3, int(marks * max(pixels.shape)) // 2 * 2 + 1)
-    paper = np.dstack([ndimage.median_filter(pixels[..., i], size) for i in range(3)])
-    residual = (pixels - paper).reshape(-1, 3).astype(np.float64)
+    levels = np.rint(255 * pixels).astype(np.uint8)  # whose medians take a 20th of the time
+    window = np.ones((size, size), np.uint8)
+    paper = np.dstack([rank.median(levels[..., i], window) for i in range(3)])
+    residual = (levels.astype(np.float64) - paper).reshape(-1, 3)
     # Squared weights: few pixels of ink outweigh many of slightly uneven paper.
     weighted = residual * np.linalg.norm(residual, axis=1, keepdims=True)
     axis = np.linalg.eigh(weighted.T @ weighted)[1][:, -1]

@@ -21,6 +21,10 @@ Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right; half-ope
 # Depth of ink is how much darker it is than the paper, as a fraction of the paper's brightness.
 MIN_DEPTH = 0.04  # fainter marks are stains
 MIN_DEPTH_IN_NOISE = 4.5  # in standard deviations of the noise
+# Depth of the faint parts of a stroke, in depths of what is ink without doubt; and in small
+# pictures, where a stroke may be narrower than a pixel.
+MIN_FAINT = 0.7
+MIN_FAINT_SMALL = 0.5
 SOFT_PX = 2  # pixels beyond the outline that may hold a trace of ink
 SHARP_PX = 2.5  # width of a sharp outline
 # The width of an outline, in longer sides of the digit; softer outlines are those of shadows.
@@ -191,7 +195,9 @@ def _remove_lines(mask: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[
     return rest & ~np.concatenate([[False], remnants])[labels]
 
 
-def find_ink(brightness: NDArray[np.float32], window: float, noise: float = 0.0) -> Ink:
+def find_ink(
+    brightness: NDArray[np.float32], window: float, small_noise: float | None = None
+) -> Ink:
     """Return the strokes of dark writing.
 
     Parameters
@@ -200,8 +206,9 @@ def find_ink(brightness: NDArray[np.float32], window: float, noise: float = 0.0)
         From 0, black, to 1.
     window : float
         A width in pixels that exceeds that of any stroke.
-    noise : float, default=0.0
-        Standard deviation of the brightness of paper, where it is known; else it is estimated.
+    small_noise : float, default=None
+        Standard deviation of the brightness of paper in a small picture, measured before it was
+        enlarged. None for other pictures, whose noise is measured here.
 
     Returns
     -------
@@ -212,14 +219,15 @@ def find_ink(brightness: NDArray[np.float32], window: float, noise: float = 0.0)
     if measured > 0.02:
         blurred = ndimage.gaussian_filter(brightness, min(1.5, 40 * measured))
         depth, measured, paper = _measure_depth(blurred, window)
-    noise = max(noise / paper, measured)
+    noise = max((small_noise or 0.0) / paper, measured)
     floor = max(MIN_DEPTH, MIN_DEPTH_IN_NOISE * noise)
+    faint = MIN_FAINT if small_noise is None else MIN_FAINT_SMALL
     marks = depth[depth > floor]
     for _ in range(3):
         if marks.size < 4:
             break
         threshold = max(floor, float(threshold_otsu(marks))) if np.ptp(marks) > 1e-3 else floor
-        mask = apply_hysteresis_threshold(depth, max(floor, 0.7 * threshold), threshold)
+        mask = apply_hysteresis_threshold(depth, max(floor, faint * threshold), threshold)
         # Lines are usually fainter than ink, and are whole only if faint marks count too.
         mask = _remove_lines(mask, depth > max(floor, 0.4 * threshold))
         ink = Ink(depth, noise, *find_strokes(mask))

@@ -97,7 +97,7 @@ def find_writing(
     ink: str,
     window: float,
     group: Callable[[Ink], list[list[int]]],
-    noise: float = 0.0,
+    small_noise: float | None = None,
     prepare: Callable[[Ink], Ink] = lambda ink: ink,
 ) -> Writing:
     """Return the writing of a picture under the conversion to grey that shows most of it.
@@ -112,15 +112,15 @@ def find_writing(
         A width in pixels that exceeds that of any stroke.
     group : callable
         Returns the groups of strokes that may be digits.
-    noise : float, default=0.0
-        Standard deviation of the brightness of paper, where it is known.
+    small_noise : float, default=None
+        As for :func:`find_ink`.
     prepare : callable, default=lambda ink: ink
         Leaves out strokes before they are grouped.
     """
     readings = []
     for conversion in GreyConversion.candidates(colours, ink):
         brightness = conversion.convert(colours)
-        found = prepare(find_ink(brightness, window, noise))
+        found = prepare(find_ink(brightness, window, small_noise))
         readings.append((conversion, found, group(found), brightness))
     rated = []
     for _, found, groups, brightness in readings:

@@ -1,4 +1,4 @@
-"""Learning rate schedules: `step_sizes`."""
+"""Learning rate schedules: `learning_rates`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 LR_SCHEDULES = ("constant", "cosine", "one_cycle")
 
 
-def step_sizes(schedule: str, lr: float, n_steps: int, first: int = 0) -> Iterator[float]:
-    """Yield the step size of each of `n_steps` optimizer steps, from step `first` on.
+def learning_rates(schedule: str, lr: float, n_steps: int, first: int = 0) -> Iterator[float]:
+    """Yield the learning rate of each of `n_steps` optimizer steps, from step `first` on.
 
     "one_cycle" is that of Smith and Topin (2018) as torch's ``OneCycleLR`` has it by default: up
     from ``lr / 25`` over the first 30 % of the steps, then down to almost nothing, both along a

@@ -1,4 +1,4 @@
-"""`TrainingHistoryDisplay`: loss, validation accuracy and step size by training epoch."""
+"""`TrainingHistoryDisplay`: loss, validation accuracy and learning rate by training epoch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _draw_panel(axes: Any, title: str, values: Any, which: str, index: int, styl
 
 
 class TrainingHistoryDisplay:
-    """Plot of loss, validation accuracy (if there is one) and step size by training epoch.
+    """Plot of loss, validation accuracy (if there is one) and learning rate by training epoch.
 
     Create one with :meth:`from_estimator`. A dot marks the value written next to a panel's title.
 
@@ -55,8 +55,8 @@ class TrainingHistoryDisplay:
     ----------
     loss : array-like of shape (n_epochs,)
         Mean training loss in each epoch.
-    step_size : array-like of shape (n_epochs,)
-        Step size (learning rate) at the end of each epoch.
+    learning_rate : array-like of shape (n_epochs,)
+        Learning rate at the end of each epoch.
     validation_accuracy : array-like of shape (n_epochs,) or None, default=None
         Validation accuracy after each epoch; NaN for an epoch without validation. If None, there is
         no such panel.
@@ -78,15 +78,15 @@ class TrainingHistoryDisplay:
     >>> ann = DigitANN(hidden_layer_sizes=(32,), max_epochs=5, early_stopping=True)
     >>> display = TrainingHistoryDisplay.from_estimator(ann.fit(X / 16, y))
     >>> [axes.get_title(loc="left") for axes in display.axes_]
-    ['Training loss', 'Validation accuracy', 'Step size']
+    ['Training loss', 'Validation accuracy', 'Learning rate']
     >>> plt.close(display.figure_)
     """
 
     def __init__(
-        self, *, loss: Any, step_size: Any, validation_accuracy: ArrayLike | None = None
+        self, *, loss: Any, learning_rate: Any, validation_accuracy: ArrayLike | None = None
     ) -> None:
         self.loss = loss
-        self.step_size = step_size
+        self.learning_rate = learning_rate
         self.validation_accuracy = validation_accuracy
 
     @classmethod
@@ -120,7 +120,7 @@ class TrainingHistoryDisplay:
         scores = [row.get("valid_acc", math.nan) for row in rows]
         display = cls(
             loss=[row["train_loss"] for row in rows],
-            step_size=[row["lr"] for row in rows],
+            learning_rate=[row["lr"] for row in rows],
             validation_accuracy=None if np.isnan(scores).all() else scores,
         )
         return display.plot(ax, **line_kwargs)
@@ -153,7 +153,9 @@ class TrainingHistoryDisplay:
         if self.validation_accuracy is not None:
             best = int(np.nanargmax(self.validation_accuracy))
             panels.append(("Validation accuracy", self.validation_accuracy, "best", best))
-        panels.append(("Step size", self.step_size, "largest", int(np.argmax(self.step_size))))
+        panels.append(
+            ("Learning rate", self.learning_rate, "largest", int(np.argmax(self.learning_rate)))
+        )
         if ax is None:
             size = (WIDTH, 0.6 + 1.5 * len(panels))
             ax = plt.subplots(len(panels), sharex=True, figsize=size, layout="constrained")[1]

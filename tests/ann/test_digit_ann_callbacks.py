@@ -221,8 +221,8 @@ def test_epoch_scoring_on_training_data_scores_it(digits):
     assert ann.net_.history[-1, "cached"] == pytest.approx(ann.score(*digits), abs=0.1)
 
 
-def test_a_learning_rate_scheduler_steers_the_constant_step_size(digits):
-    """LRScheduler sets the step size of each epoch when lr_schedule is "constant"."""
+def test_a_learning_rate_scheduler_steers_the_constant_one(digits):
+    """LRScheduler sets the learning rate of each epoch when lr_schedule is "constant"."""
     scheduler = LRScheduler("StepLR", step_size=1, gamma=0.1)
     ann = DigitANN(callbacks=[scheduler], lr_schedule="constant", lr=1e-2, **TINY).fit(*digits)
     np.testing.assert_allclose(ann.net_.history[:, "lr"], [1e-2, 1e-3, 1e-4])

@@ -16,7 +16,7 @@ CLASSES = np.arange(10)
 
 @pytest.mark.parametrize("batch_size", [300, 64])
 def test_partial_fit_equals_a_handwritten_loop_with_kept_moments(digits, batch_size):
-    """Three calls equal three epochs of one AdamW with a constant step size."""
+    """Three calls equal three epochs of one AdamW with a constant learning rate."""
     X, y = digits[0][:300].astype(np.float64), digits[1][:300]
     settings = {"hidden_layer_sizes": (16,), "lr": 4e-3, "weight_decay": 0.1}
     settings |= {"batch_size": batch_size}

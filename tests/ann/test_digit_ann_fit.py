@@ -121,7 +121,7 @@ def test_training_equals_a_handwritten_torch_loop(digits, batch_size, smoothing,
     [(1e30, 1.0, r"lower lr=1e\+30"), (2e-3, 1e308, "Scale X to"), (2e-3, 1e300, "Scale X to")],
 )
 def test_divergence_is_an_error_that_says_what_to_do(digits, lr, scale, advice):
-    """A step size or features that are far too large are a ValueError, not a useless network."""
+    """A learning rate or features that are far too large are a ValueError, not a useless net."""
     X, y = digits
     with pytest.raises(ValueError, match=rf"diverged.*{advice}"):
         DigitANN(lr=lr, **TINY).fit(X.astype(np.float64) * scale, y)
@@ -164,7 +164,7 @@ def test_a_refit_equals_a_first_fit(digits):
 
 
 @pytest.mark.parametrize("lr", [3.0, 10.0, 100.0])
-def test_a_step_size_that_ruins_the_network_is_a_warning(digits, lr):
+def test_a_learning_rate_that_ruins_the_network_is_a_warning(digits, lr):
     """The loss rose above that of a guess and hardly fell again: the message says so."""
     with pytest.warns(ConvergenceWarning, match=rf"hardly converged.*2.3 for a guess.*lr={lr}"):
         ann = DigitANN((64,), lr=lr, max_epochs=5, random_state=0).fit(*digits)

@@ -23,7 +23,7 @@ from sk_digits import (
     save_model,
 )
 
-# With a constant step size, a fit of 3 epochs begins with a fit of 2.
+# With a constant learning rate, a fit of 3 epochs begins with a fit of 2.
 CONSTANT = TINY | {"lr_schedule": "constant"}
 
 

@@ -18,6 +18,7 @@ MODULES = (
     "sk_digits.cluster",
     "sk_digits.datasets",
     "sk_digits.displays",
+    "sk_digits.html",
     "sk_digits.onnx",
 )
 EXEMPT = {

@@ -28,6 +28,7 @@ PROMISED = {
     "sk_digits.cluster": ["DurableClient"],
     "sk_digits.datasets": ["fetch_mnist", "load_digits_28", "load_image_folder"],
     "sk_digits.displays": ["DigitGridDisplay", "TrainingHistoryDisplay"],
+    "sk_digits.html": ["to_html"],
     "sk_digits.onnx": ["to_onnx"],
 }
 

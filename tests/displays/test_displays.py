@@ -31,7 +31,7 @@ def test_displays_of_unfitted_estimators_are_refused(estimator):
 @pytest.mark.parametrize(
     "display",
     [
-        TrainingHistoryDisplay(loss=[1.0], step_size=[0.1]),
+        TrainingHistoryDisplay(loss=[1.0], learning_rate=[0.1]),
         DigitGridDisplay(images=np.zeros((1, 2, 2)), y_true=[0], y_pred=[1]),
     ],
 )

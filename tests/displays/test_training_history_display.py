@@ -36,12 +36,12 @@ def curves(display):
 
 
 def test_history_shows_what_the_estimator_kept(early_stopped):
-    """The curves are the estimator's losses, validation scores and step sizes."""
+    """The curves are the estimator's losses, validation scores and learning rates."""
     display = TrainingHistoryDisplay.from_estimator(early_stopped)
     assert curves(display) == {
         "Training loss": early_stopped.loss_curve_,
         "Validation accuracy": early_stopped.validation_scores_,
-        "Step size": [row["lr"] for row in early_stopped.net_.history],
+        "Learning rate": [row["lr"] for row in early_stopped.net_.history],
     }
     assert display.figure_ is display.axes_[0].figure
     for axes in display.axes_:
@@ -52,7 +52,7 @@ def test_history_without_early_stopping_has_no_accuracy(fitted):
     """Without early stopping there is no panel of validation accuracy."""
     assert list(curves(TrainingHistoryDisplay.from_estimator(fitted))) == [
         "Training loss",
-        "Step size",
+        "Learning rate",
     ]
 
 
@@ -67,9 +67,9 @@ def test_history_leaves_gaps_for_epochs_without_validation(early_stopped):
 
 
 def test_history_marks_the_value_beside_the_title():
-    """Dots mark the last loss, the first best accuracy and the largest step size."""
+    """Dots mark the last loss, the first best accuracy and the largest learning rate."""
     display = TrainingHistoryDisplay(
-        loss=[2.0, 1.0, 0.5], step_size=[0.1, 0.3, 0.2], validation_accuracy=[0.5, 0.75, 0.75]
+        loss=[2.0, 1.0, 0.5], learning_rate=[0.1, 0.3, 0.2], validation_accuracy=[0.5, 0.75, 0.75]
     ).plot()
     dots = [axes.lines[1].get_xydata().tolist() for axes in display.axes_]
     assert dots == [[[3, 0.5]], [[2, 0.75]], [[2, 0.3]]]
@@ -83,7 +83,7 @@ def test_history_marks_the_value_beside_the_title():
 @pytest.mark.parametrize("n_epochs", [1, 2, 60])
 def test_history_ticks_are_epochs(n_epochs):
     """The ticks in view are whole numbers from 1, however few the epochs."""
-    display = TrainingHistoryDisplay(loss=[0.0] * n_epochs, step_size=[0.01] * n_epochs).plot()
+    display = TrainingHistoryDisplay(loss=[0.0] * n_epochs, learning_rate=[0.01] * n_epochs).plot()
     low, high = display.axes_[-1].get_xlim()
     ticks = [tick for tick in display.axes_[-1].get_xticks() if low <= tick <= high]
     assert ticks
@@ -93,7 +93,7 @@ def test_history_ticks_are_epochs(n_epochs):
 
 def test_history_axes_start_at_zero_and_may_be_logarithmic():
     """Axes start at 0; a logarithmic axis shows the positive values."""
-    display = TrainingHistoryDisplay(loss=[2.0, 0.2, 0.02], step_size=[0.1, 0.3, 0.2]).plot()
+    display = TrainingHistoryDisplay(loss=[2.0, 0.2, 0.02], learning_rate=[0.1, 0.3, 0.2]).plot()
     assert [axes.get_ylim()[0] for axes in display.axes_] == [0, 0]
     display.axes_[0].set_yscale("log")
     low, high = display.axes_[0].get_ylim()
@@ -111,7 +111,7 @@ def test_history_of_a_pipeline_or_search_is_that_of_its_network(fitted):
     search = GridSearchCV(pipeline, {"digitann__lr": [0.02]}, cv=2).fit(X, y)
     nested = make_pipeline(PixelScaler(), GridSearchCV(DigitANN(**TINY), {"lr": [0.02]}, cv=2))
     for estimator in (search, nested.fit(X, y)):
-        steps = curves(TrainingHistoryDisplay.from_estimator(estimator))["Step size"]
+        steps = curves(TrainingHistoryDisplay.from_estimator(estimator))["Learning rate"]
         assert max(steps) > 0.01
 
 
