@@ -340,7 +340,7 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         return self
 
     def _columns(self) -> NDArray[np.intp]:
-        """Return the columns of `classes_` among those of the estimator, which has the background."""
+        """Return the columns of `classes_` among those of the estimator."""
         classes = self.estimator_.classes_
         if self.background_label is None:
             return np.arange(len(classes))

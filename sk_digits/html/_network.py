@@ -21,17 +21,17 @@ PRECISIONS = ("float32", "float16", "int8")
 N_PIXELS = 28 * 28
 # The largest intensity of the page's images, and what a DigitANN alone takes them to be divided by.
 WHITE = 255.0
-# Answers of a model that rejects nothing are shown as doubtful below this probability, as by
-# read_page.
+# Answers of a model that rejects nothing are shown as doubtful below this probability.
 NOT_SURE = 0.7
 
 
 def describe_model(model: Any, precision: str) -> dict[str, Any]:
     """Return a fitted model as JSON values, or raise TypeError, ValueError or NotFittedError.
 
-    "layers" has the width and the activation of each layer. "weights" is base64 of the deflated
-    bytes, little-endian: for each layer its biases in float32, in int8 the float32 scale of each
-    row, and the rows of weights of its units in `precision`.
+    "background" is the place of the output for what has none of the labels, or -1. "layers" has the
+    width and the activation of each layer. "weights" is base64 of the deflated bytes,
+    little-endian: for each layer its biases in float32, in int8 the float32 scale of each row, and
+    the rows of weights of its units in `precision`.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {list(PRECISIONS)}. Got {precision!r}.")
@@ -58,8 +58,11 @@ def describe_model(model: Any, precision: str) -> dict[str, Any]:
     layers = _fold(ann)
     content = b"".join(_encode(*layer, precision) for layer in layers)
     activation = ann.net_.architecture.activation
+    classes = ann.classes_.tolist()
+    background = getattr(selective, "background_label", None)
     return {
-        "labels": [str(label) for label in ann.classes_],
+        "labels": [str(label) for label in classes if label != background],
+        "background": -1 if background is None else classes.index(background),
         "divisor": _find_divisor(steps),
         "layers": [
             {"width": len(bias), "activation": activation if i < len(layers) - 1 else "identity"}
