@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sk_digits._cli.app import app
-from sk_digits._cli.options import ONNX, Model, check_writable, open_reader
+from sk_digits._cli.options import HTML, ONNX, Model, check_writable, open_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,19 +19,59 @@ N_ROWS = 1000
 
 @app.command()
 def export(
-    onnx: Annotated[Path, typer.Option(metavar="FILE", help="ONNX file to save: FILE.onnx.")],
+    onnx: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="ONNX file to save: FILE.onnx.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Page that reads digits in any browser: FILE.html."),
+    ] = None,
     model: Model = None,
     dtype: Annotated[
-        str,
-        typer.Option(metavar="float32|float64|uint8", help="Type of the input rows."),
-    ] = "float32",
+        str | None,
+        typer.Option(
+            metavar="float32|float64|uint8",
+            help="Type of the input rows of the ONNX file. The default is float32.",
+            show_default=False,
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="int8|float16|float32",
+            help="How the page stores the weights. The default is int8.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Export a model to ONNX, and check that it predicts the same.
+    """Export a model to ONNX, or to a page that reads digits in a browser.
 
-    The exported model takes rows of pixels; what finds the digit in a picture is left out. The
-    check compares labels and probabilities on generated rows before the file is saved.
+    The ONNX model takes rows of pixels; what finds the digit in a picture is left out. Before it is
+    saved, its labels and probabilities are compared with the model's on generated rows. The page is
+    one file that needs no server and no network.
     """
-    check_writable(onnx, ONNX)
+    if (onnx is None) == (html is None):
+        raise typer.BadParameter("Give either --onnx FILE.onnx or --html FILE.html.")
+    if html is not None:
+        if dtype is not None:
+            raise typer.BadParameter("--dtype is for --onnx. With --html, give --precision.")
+        _export_html(html, model, precision or "int8")
+    elif onnx is not None:
+        if precision is not None:
+            raise typer.BadParameter("--precision is for --html. With --onnx, give --dtype.")
+        _export_onnx(onnx, model, dtype or "float32")
+
+
+def _export_html(path: Path, model: Path | None, precision: str) -> None:
+    check_writable(path, HTML)
+    from sk_digits.html import to_html
+
+    to_html(open_reader(model), path, precision=precision)
+    typer.echo(f"saved {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _export_onnx(path: Path, model: Path | None, dtype: str) -> None:
+    check_writable(path, ONNX)
     from sk_digits._atomic_write import write_atomically
     from sk_digits._reader.pretrained import split_reader
     from sk_digits.onnx import to_onnx
@@ -40,12 +80,12 @@ def export(
     content = to_onnx(classifier, dtype=dtype).SerializeToString()
     rows = _generate_rows(classifier, dtype)
     difference = _compare(classifier, content, rows)
-    write_atomically(onnx, content)
+    write_atomically(path, content)
     typer.echo(
         f"checked on {len(rows):,} generated rows: the same labels, probabilities within "
         f"{difference:.1e}"
     )
-    typer.echo(f"saved {onnx} ({len(content) / 1e6:.1f} MB)")
+    typer.echo(f"saved {path} ({len(content) / 1e6:.1f} MB)")
 
 
 def _generate_rows(classifier: Any, dtype: str) -> NDArray[Any]:

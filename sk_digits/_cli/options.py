@@ -12,6 +12,7 @@ from sk_digits import _atomic_write
 
 MODELS = (".safetensors",)
 ONNX = (".onnx",)
+HTML = (".html", ".htm")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")  # that are saved
 
 

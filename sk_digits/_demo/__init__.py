@@ -1,7 +1,7 @@
-"""The drawing page of ``sk-digits demo``, with its own small server.
+"""The page of ``sk-digits demo``, with its own small server.
 
-Read `server` first, which serves the page's files (`page`, index.html) and passes pictures on to
-`picture_reader`, a process that reads them as `answers` says. In the browser, page.js comes first.
+Read `server` first, which serves the page (`page`, whose sources are in ``html``) and passes
+pictures on to `picture_reader`, a process that reads them as `answers` says.
 """
 
 from sk_digits._demo.server import LOOPBACK, serve

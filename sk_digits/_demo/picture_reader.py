@@ -59,10 +59,10 @@ class PictureReader:
         else:
             self._process.start()
         end.close()
-        labels = self._pipe.recv()
-        if isinstance(labels, Exception):
-            raise labels
-        self.labels: list[str] = labels
+        page = self._pipe.recv()
+        if isinstance(page, Exception):
+            raise page
+        self.page: tuple[bytes, str] = page
 
     def read(self, content: bytes, *, many: bool, asker: socket.socket) -> bytes | None:
         """Return the answer about an image file as JSON, or None if its turn does not come.
@@ -99,9 +99,10 @@ def _work(pipe: Connection, load: Callable[[], Any]) -> None:
         from PIL import Image, ImageOps
 
         from sk_digits._demo.answers import answer, labels_of
+        from sk_digits._demo.page import make_page
 
         model = load()
-        labels = labels_of(model)
+        page = make_page(model, labels_of(model))
         # The first picture takes a second longer than others, because of imports. No visitor waits.
         file = io.BytesIO()
         ImageOps.expand(Image.new("L", (4, 30)), 25, 255).save(file, "PNG")
@@ -109,7 +110,7 @@ def _work(pipe: Connection, load: Callable[[], Any]) -> None:
     except Exception as error:
         pipe.send(error)
         return
-    pipe.send(labels)
+    pipe.send(page)
     while True:
         try:
             content, many = pipe.recv()

@@ -18,7 +18,7 @@ from pathlib import Path
 from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING, Any
 
-from sk_digits._demo.page import MAX_BYTES, make_page
+from sk_digits._demo.page import MAX_BYTES
 from sk_digits._demo.picture_reader import PictureReader
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ MAX_PICTURES = 4  # in memory at once: one is read, the others wait for their tu
 ARRIVAL_SECONDS = 20.0  # for a request to arrive, and then for its answer to be taken
 BUSY = "Other pictures are being read. Try again in a moment."
 HEADERS = {
-    # The page may load its own files, ask its own server and show pictures. Nothing may frame it.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -55,7 +51,7 @@ def serve(model: Path | None, *, host: str, port: int, ready: Callable[[str], No
     names are refused, so that no web page can reach the server by a name that it makes point here.
     """
     with _Server(host, port) as server, PictureReader(partial(_load, model)) as server.reader:
-        server.page = make_page(server.reader.labels)
+        server.page, server.policy = server.reader.page
         ready(server.url)
         server.serve_forever()
 
@@ -74,7 +70,8 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True  # Ctrl-C does not wait for them
     request_queue_size = MAX_CONNECTIONS
     reader: PictureReader
-    page: dict[str, tuple[bytes, str]]
+    page: bytes
+    policy: str
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -141,15 +138,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self._input)
 
     def do_GET(self) -> None:
-        """Answer with a file of the page."""
+        """Answer with the page, which is one file."""
         name = self._asked_for()
-        if name is None:
-            return
-        file = self.server.page.get(name or "index.html")
-        if file is None:
+        if name == "":
+            self._answer(200, self.server.page, "text/html; charset=utf-8")
+        elif name is not None:
             self.send_error(404, "There is no such page.")
-        else:
-            self._answer(200, *file)
 
     def do_POST(self) -> None:
         """Answer with what is read in a picture, which is the request's body."""
@@ -215,6 +209,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         for name, value in HEADERS.items():
             self.send_header(name, value)
+        # Nothing may frame the page, which its own policy cannot say.
+        policy = f"{self.server.policy}; frame-ancestors 'none'"
+        self.send_header("Content-Security-Policy", policy)
         self.send_header("Content-Type", type_)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -139,6 +139,28 @@ def find_steps(values: NDArray[np.float32], lag: int) -> NDArray[np.floating[Any
     return np.abs(np.concatenate([down.ravel(), across.ravel(), [0]]))
 
 
+def _sort(*three: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """Return three arrays sorted element by element."""
+    low, high = np.minimum(three[0], three[1]), np.maximum(three[0], three[1])
+    middle, high = np.minimum(high, three[2]), np.maximum(high, three[2])
+    return np.minimum(low, middle), np.maximum(low, middle), high
+
+
+def _median_of_nine(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``ndimage.median_filter(values, 3)``, in a tenth of its time.
+
+    With sorted rows it is the median of the largest minimum, the middle one of the middles, and
+    the smallest maximum: A. W. Paeth, "Median finding on a 3 x 3 grid", Graphics Gems, 1990.
+    """
+    wide = np.pad(values, 1, mode="symmetric")
+    low, middle, high = _sort(wide[:, :-2], wide[:, 1:-1], wide[:, 2:])
+    return _sort(
+        np.maximum(np.maximum(low[:-2], low[1:-1]), low[2:]),
+        _sort(middle[:-2], middle[1:-1], middle[2:])[1],
+        np.minimum(np.minimum(high[:-2], high[1:-1]), high[2:]),
+    )[1]
+
+
 def _measure_depth(
     brightness: NDArray[np.float32], window: float
 ) -> tuple[NDArray[np.float32], float, float]:
@@ -150,7 +172,7 @@ def _measure_depth(
     factor = max(1, max(brightness.shape) // PAPER_PX)
     small = shrink(brightness, factor)
     if max(small.shape) > 100:  # in a smaller one a stroke may be as small as a speck
-        small = ndimage.median_filter(small, 3)
+        small = _median_of_nine(small)
     size = int(window / factor) // 2 * 2 + 1
     paper = ndimage.maximum_filter(small, size, mode="constant", cval=1.0)
     paper = ndimage.minimum_filter(paper, size, mode="constant", cval=1.0)

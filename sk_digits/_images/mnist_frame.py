@@ -70,9 +70,10 @@ def _thicken(strokes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _find_slant(strokes: NDArray[np.float32]) -> float:
-    """Return the slant of strokes: by the moments of their ink, or where they stand most upright.
+    """Return the slant of strokes if it is strong, else 0.
 
-    At the latter a shear puts most ink into few columns, as down-strokes do: the sum of the squared
+    It is measured by the moments of the ink, and as the slant at which the strokes stand most
+    upright: a shear by it puts most ink into few columns, so that the sum of the squared
     projections is largest. The flag of a 1 misleads the first, the diagonal of a 2 the second; so
     the smaller of the two counts, and none if they contradict each other.
     """
@@ -80,16 +81,19 @@ def _find_slant(strokes: NDArray[np.float32]) -> float:
     ink = strokes[places].astype(np.float64)
     y, x = (place - np.average(place, weights=ink) for place in places)
     by_moments = (ink * x * y).sum() / max((ink * y * y).sum(), 1e-9)
+    if abs(by_moments) <= MAX_SLANT:
+        return 0.0
     columns = [np.rint(x - slant * y).astype(np.intp) for slant in SLANTS]
     projections = [np.bincount(column - column.min(), ink) for column in columns]
     upright = SLANTS[np.argmax([projection @ projection for projection in projections])]
-    return float(min(by_moments, upright, key=abs)) if by_moments * upright > 0 else 0.0
+    slant = float(min(by_moments, upright, key=abs))
+    return slant if by_moments * upright > 0 and abs(slant) > MAX_SLANT else 0.0
 
 
 def straighten(strokes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return strokes that slant strongly sheared until they slant as in MNIST."""
     slant = _find_slant(strokes)
-    if abs(slant) <= MAX_SLANT:
+    if slant == 0:
         return strokes
     excess = slant - math.copysign(KEPT_SLANT, slant)
     room = math.ceil(abs(excess) * len(strokes) / 2) + 1

@@ -21,8 +21,6 @@ PRECISIONS = ("float32", "float16", "int8")
 N_PIXELS = 28 * 28
 # The largest intensity of the page's images, and what a DigitANN alone takes them to be divided by.
 WHITE = 255.0
-# Answers of a model that rejects nothing are shown as doubtful below this probability.
-NOT_SURE = 0.7
 
 
 def describe_model(model: Any, precision: str) -> dict[str, Any]:
@@ -69,8 +67,8 @@ def describe_model(model: Any, precision: str) -> dict[str, Any]:
             for i, (_, bias) in enumerate(layers)
         ],
         "precision": precision,
-        "temperature": getattr(selective, "temperature_", 1.0),
-        "threshold": getattr(selective, "threshold_", NOT_SURE),
+        "temperature": _find_temperature(selective),
+        "threshold": getattr(selective, "threshold_", 0.0),
         "method": getattr(selective, "method", "max_probability"),
         "rejects": selective is not None,
         "weights": base64.b64encode(zlib.compress(content, 9)).decode(),
@@ -98,6 +96,14 @@ def _find_divisor(steps: list[Any]) -> float:
     if scalers:
         return float(np.prod([scaler.pixel_max_ for scaler in scalers]))
     return 1.0 if steps else WHITE
+
+
+def _find_temperature(selective: SelectiveClassifier | None) -> float:
+    """Return what the network's logits are divided by."""
+    if selective is None:
+        return 1.0
+    # The calibrated logits of two classes are minus and plus their difference: twice as far apart.
+    return float(selective.temperature_) / (2 if len(selective.estimator_.classes_) == 2 else 1)
 
 
 def _fold(ann: DigitANN) -> list[tuple[NDArray[Any], NDArray[Any]]]:

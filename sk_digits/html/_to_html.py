@@ -35,8 +35,7 @@ def to_html(model: Any, path: str | os.PathLike[str], *, precision: str = "int8"
         writing fails, it is kept unchanged.
     precision : {"int8", "float16", "float32"}, default="int8"
         How weights are stored: in 8 bits with a scale for each unit, in 16 bits, or as they are.
-        The reader that comes with the package has 4.4 MB, 9.3 MB or 17 MB. All are computed in
-        float32.
+        The page of the reader that comes with the package has 4.4 MB, 9.3 MB or 17 MB.
 
     Raises
     ------

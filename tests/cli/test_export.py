@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from typer.testing import CliRunner
 
+import sk_digits.html
 import sk_digits.onnx
 from sk_digits import (
     DigitANN,
@@ -171,6 +172,19 @@ def test_a_reader_of_pictures_is_exported_without_what_finds_the_digit(model, tm
     assert (tmp_path / "reader.onnx").read_bytes() == (tmp_path / "model.onnx").read_bytes()
 
 
+@pytest.mark.parametrize("options", [[], ["--precision", "float32"]])
+def test_a_page_is_saved_as_to_html_saves_it(model, tmp_path, options):
+    """The command prints the size, and its default precision is that of to_html."""
+    path = tmp_path / "page.html"
+    result = runner.invoke(app, ["export", "--model", str(model), "--html", str(path), *options])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"saved {path} ({path.stat().st_size / 1e6:.1f} MB)\n"
+    expected = tmp_path / "expected.html"
+    precision = options[1] if options else "int8"
+    sk_digits.html.to_html(load_model(model), expected, precision=precision)
+    assert path.read_bytes() == expected.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -180,7 +194,24 @@ def test_a_reader_of_pictures_is_exported_without_what_finds_the_digit(model, tm
         ),
         (["--model", "MODEL", "--onnx", "FOLDER/none/digits.onnx"], "there is no"),
         (["--model", "MODEL", "--onnx", "FOLDER"], "is a folder"),
-        (["--model", "MODEL"], "Missing option '--onnx'"),
+        (["--model", "MODEL"], "Give either --onnx FILE.onnx or --html FILE.html."),
+        (
+            ["--model", "MODEL", "--onnx", "FOLDER/a.onnx", "--html", "FOLDER/a.html"],
+            "Give either --onnx FILE.onnx or --html FILE.html.",
+        ),
+        (
+            ["--model", "MODEL", "--html", "FOLDER/a.html", "--dtype", "uint8"],
+            "--dtype is for --onnx",
+        ),
+        (
+            ["--model", "MODEL", "--onnx", "FOLDER/a.onnx", "--precision", "int8"],
+            "--precision is for --html",
+        ),
+        (
+            ["--model", "MODEL", "--html", "FOLDER/a.html", "--precision", "int4"],
+            "precision must be one of",
+        ),
+        (["--model", "MODEL", "--html", "FOLDER/a.txt"], "does not end in one of .html, .htm"),
         (
             ["--model", "MODEL", "--onnx", "FOLDER/digits.onnx", "--dtype", "int8"],
             "dtype must be one of",

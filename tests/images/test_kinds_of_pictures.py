@@ -218,6 +218,18 @@ def test_strong_slants_are_straightened(degrees, light_ink):
     assert slant == pytest.approx(np.sign(degrees) * 0.35, abs=0.1)
 
 
+@POLARITIES
+def test_the_long_flag_of_a_one_is_no_slant(light_ink):
+    """The upright stroke of a 1 stays upright, however far its flag reaches down."""
+    picture = Image.new("L", (300, 300), PAPER)
+    strokes = ImageDraw.Draw(picture)
+    strokes.line((190, 70, 190, 230), fill=INK, width=20)
+    strokes.line((190, 100, 20, 225), fill=INK, width=14)
+    image = normalize(finish(np.asarray(picture).astype(float), light_ink))
+    n_upright = (image > 128).sum(axis=0).max()
+    assert n_upright >= 0.9 * np.ptp(np.flatnonzero(image.any(axis=1)))
+
+
 # Colours
 
 

@@ -64,3 +64,12 @@ def test_the_background_has_no_column(digits_28, method, words):
     model[-1].set_max_risk(1)
     labels, _ = run(model, X, dtype="uint8")
     assert_array_equal(labels, model.classes_[model.predict_proba(X).argmax(axis=1)])
+
+
+def test_two_classes_are_calibrated_alike(digits_28):
+    """The probabilities of two classes are those of the classifier too."""
+    X, y = digits_28
+    inner = make_pipeline(PixelScaler(), DigitANN((16,), max_epochs=2, random_state=0))
+    model = SelectiveClassifier(inner, max_risk=0.5, cv=2).fit(X[:600], y[:600] % 2)
+    _, probabilities = run(model, X, dtype="uint8")
+    assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)

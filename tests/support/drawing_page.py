@@ -40,6 +40,21 @@ CURVES = {
            (0.66, 0.3)], [(0.66, 0.26), (0.64, 0.56), (0.58, 0.88)]],
 }  # fmt: skip
 
+# Of WCAG 2.2: (lighter + 0.05) / (darker + 0.05), in relative luminance.
+CONTRAST = """
+const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+  .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+let ground = arguments[0];
+while (ground && (parse(getComputedStyle(ground).backgroundColor)[3] ?? 1) === 0) {
+  ground = ground.parentElement;
+}
+const pair = [light(parse(getComputedStyle(arguments[0]).color)),
+  light(parse(getComputedStyle(ground).backgroundColor))].sort();
+return (pair[1] + 0.05) / (pair[0] + 0.05);
+"""
+
 CHROMIUM_OPTIONS = [
     "--headless=new",
     "--window-size=1280,900",

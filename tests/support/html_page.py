@@ -43,8 +43,8 @@ def labels_and_probabilities(
     A picture in which the page finds no single digit has the label -1.
     """
     labels, rows = [], []
-    for start in range(0, len(pictures), 500):
-        for answer in read_pictures(browser, pictures[start : start + 500]):
+    for start in range(0, len(pictures), 200):
+        for answer in read_pictures(browser, pictures[start : start + 200]):
             digits = answer["digits"]
             labels.append(digits[0]["best"] if digits else -1)
             rows.append(digits[0]["probabilities"] if digits else None)

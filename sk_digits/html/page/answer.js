@@ -30,7 +30,10 @@ export class AnswerPanel {
       return bar;
     });
     this.$(".bars").append(...this.bars);
-    this.$(".bars").classList.toggle("long", this.labels.some((label) => label.length > 2));
+    this.$(".bars").classList.toggle(
+      "long",
+      this.labels.some((label) => label.length > 2),
+    );
     this.$(".copy").addEventListener("click", () => this.copy());
   }
 
@@ -69,13 +72,18 @@ export class AnswerPanel {
   sentences(state) {
     const { digit, many } = this;
     if (state === "empty") {
-      const task = many ? "Write a few digits, or choose a picture of them." : "Draw a digit, or choose a picture of one.";
+      const task = many
+        ? "Write a few digits, or choose a picture of them."
+        : "Draw a digit, or choose a picture of one.";
       return ["No answer yet", task];
     }
     if (state === "blank") return ["Blank", "No digit stands out from the background."];
-    const sorted = digit.probabilities.map((p, i) => [p, this.labels[i]]).sort((a, b) => b[0] - a[0]);
+    const sorted = digit.probabilities
+      .map((p, i) => [p, this.labels[i]])
+      .sort((a, b) => b[0] - a[0]);
     const [first, second] = sorted;
-    if (state === "sure") return [`It is ${withArticle(digit.label)}`, `${percent(first[0])} probable`];
+    if (state === "sure")
+      return [`It is ${withArticle(digit.label)}`, `${percent(first[0])} probable`];
     const guess = ([p, label]) => `${withArticle(label)} (${percent(p)})`;
     return ["Not sure", `Perhaps ${guess(first)}${second ? `, or ${guess(second)}` : ""}`];
   }

@@ -60,8 +60,12 @@ function groupStrokes(ink, height) {
 function heightOf(ink) {
   const heights = ink.strokes.map((i) => [ink.boxes[i][2] - ink.boxes[i][0], ink.areas[i]]);
   heights.sort((a, b) => a[0] - b[0]);
-  let half = areaOf(ink, ink.strokes) / 2;
-  return heights.find(([, area]) => (half -= area) <= 0)[0];
+  const half = areaOf(ink, ink.strokes) / 2;
+  let sum = 0;
+  for (const [height, area] of heights) {
+    sum += area;
+    if (sum >= half) return height;
+  }
 }
 
 // The column where two digits touch, given the extent of ink in each column; null if it is one.
@@ -69,7 +73,8 @@ function findValley(ink, i, height) {
   const [top, left, bottom, right] = ink.boxes[i];
   const edge = Math.max(1, Math.floor(0.4 * height));
   const width = right - left;
-  if (width <= Math.max(MAX_WIDTH * Math.max(height, 0.9 * (bottom - top)), 2 * edge + 1)) return null;
+  if (width <= Math.max(MAX_WIDTH * Math.max(height, 0.9 * (bottom - top)), 2 * edge + 1))
+    return null;
   const ends = Array.from({ length: width }, (_, x) => {
     let [first, last] = [bottom, top];
     for (let y = top; y < bottom; y++) {
@@ -86,7 +91,10 @@ function findValley(ink, i, height) {
   });
   let cut = edge;
   for (let x = edge; x < width - edge; x++) if (smooth[x] < smooth[cut]) cut = x;
-  const sides = [[0, cut], [cut, width]].map(([from, to]) => {
+  const sides = [
+    [0, cut],
+    [cut, width],
+  ].map(([from, to]) => {
     const part = ends.slice(from, to);
     const extent = Math.max(...part.map((end) => end[1])) - Math.min(...part.map((end) => end[0]));
     return { extent, peak: Math.max(...smooth.slice(from, to)) };

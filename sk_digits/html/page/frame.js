@@ -52,7 +52,8 @@ export function isFramed(image) {
   return Math.max(box.width, box.height) === BOX_PX && y === top && x === left;
 }
 
-// The slant of strokes: by the moments of their ink, or where they stand most upright.
+// The slant of strokes if it is strong, else 0: by the moments of their ink, or where they stand
+// most upright.
 function findSlant({ width, height, data }) {
   const inked = [];
   let [mass, meanX, meanY] = [0, 0, 0];
@@ -71,6 +72,7 @@ function findSlant({ width, height, data }) {
     square += data[i] * down[at] ** 2;
   });
   const byMoments = both / Math.max(square, 1e-9);
+  if (Math.abs(byMoments) <= MAX_SLANT) return 0;
   let [upright, most] = [0, -1];
   const room = width + height + 1; // a shear moves ink by fewer columns than this
   for (let step = -MAX_TRIED; step <= MAX_TRIED; step++) {
@@ -82,15 +84,15 @@ function findSlant({ width, height, data }) {
     const peaks = columns.reduce((sum, column) => sum + column ** 2, 0);
     if (peaks > most) [upright, most] = [slant, peaks];
   }
-  if (byMoments * upright <= 0) return 0;
-  return Math.abs(byMoments) <= Math.abs(upright) ? byMoments : upright;
+  const slant = Math.abs(byMoments) <= Math.abs(upright) ? byMoments : upright;
+  return byMoments * upright > 0 && Math.abs(slant) > MAX_SLANT ? slant : 0;
 }
 
 // Shear strokes that slant strongly until they slant as in MNIST.
 function straighten(strokes) {
   const { width, height } = strokes;
   const slant = findSlant(strokes);
-  if (Math.abs(slant) <= MAX_SLANT) return strokes;
+  if (slant === 0) return strokes;
   const excess = slant - Math.sign(slant) * KEPT_SLANT;
   const wide = pad(strokes, 0, Math.ceil((Math.abs(excess) * height) / 2) + 1);
   const sheared = makeImage(wide.width, height);
@@ -123,7 +125,13 @@ function thicken(strokes) {
   if (missing <= 0) return strokes;
   const room = Math.floor(missing) + 2;
   const wide = pad(padded, room, room);
-  const toInk = distances(makeImage(wide.width, wide.height, wide.data.map((ink) => (ink > 0.5 ? 0 : 1))));
+  const toInk = distances(
+    makeImage(
+      wide.width,
+      wide.height,
+      wide.data.map((ink) => (ink > 0.5 ? 0 : 1)),
+    ),
+  );
   wide.data.forEach((ink, i) => {
     wide.data[i] = Math.max(ink, Math.min(Math.max(missing + 1 - toInk[i], 0), 1));
   });

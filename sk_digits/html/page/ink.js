@@ -6,6 +6,7 @@ import { findStrokes } from "./shapes.js";
 
 const MIN_DEPTH = 0.04; // of the paper's brightness; fainter marks are stains
 const MIN_DEPTH_IN_NOISE = 4.5; // in standard deviations of the noise
+const MIN_LEVEL = 2; // mean depth of a stroke, in those of the faintest mark; less is grain or shadow
 const MAX_SPECK_AREA = 0.01; // in areas of the largest stroke
 const PAPER_PX = 192; // longer side of the picture in which the paper is looked for
 
@@ -40,9 +41,14 @@ function depthOf(brightness, window) {
   const reach = Math.floor(window / factor / 2);
   const closed = extremes(extremes(shrink(brightness, factor), reach, 1), reach, -1);
   const paper = factor > 1 ? resize(closed, brightness.width, brightness.height) : closed;
+  // Noise lifts the closing above the mean of the paper.
+  const bias = quantile(
+    paper.data.map((value, i) => value - brightness.data[i]),
+    0.5,
+  );
   const floor = 0.25 * paper.data.reduce((most, value) => Math.max(most, value), 0) + 1e-6;
   return brightness.data.map((value, i) =>
-    Math.min(Math.max(1 - value / Math.max(paper.data[i], floor), -1), 1),
+    Math.min(Math.max(1 - value / Math.max(paper.data[i] - (bias < 0.1 ? bias : 0), floor), -1), 1),
   );
 }
 
@@ -100,11 +106,23 @@ export function findInk(picture, window, isDrawing) {
   const floor = Math.max(MIN_DEPTH, MIN_DEPTH_IN_NOISE * noise);
   const marks = depth.filter((value) => value > floor);
   const threshold = marks.length < 4 ? 1 : Math.max(floor, otsu(marks));
-  const mask = makeImage(width, height, depth.map((value) => (value > threshold ? 1 : 0)));
+  const mask = makeImage(
+    width,
+    height,
+    depth.map((value) => (value > threshold ? 1 : 0)),
+  );
   const { labels, boxes, areas } = findStrokes(mask);
-  const kept = boxes.map((box) => isDrawing || !isSurroundings(box, width, height));
+  const sums = new Float64Array(boxes.length + 1);
+  for (let i = 0; i < labels.length; i++) sums[labels[i]] += depth[i];
+  const kept = boxes.map(
+    (box, i) =>
+      isDrawing ||
+      (!isSurroundings(box, width, height) && sums[i + 1] / areas[i] > MIN_LEVEL * floor),
+  );
   const largest = areas.reduce((most, area, i) => (kept[i] ? Math.max(most, area) : most), 0);
-  const strokes = boxes.map((_, i) => i).filter((i) => kept[i] && areas[i] >= MAX_SPECK_AREA * largest);
+  const strokes = boxes
+    .map((_, i) => i)
+    .filter((i) => kept[i] && areas[i] >= MAX_SPECK_AREA * largest);
   return { width, height, depth, noise, labels, boxes, areas, strokes };
 }
 
@@ -160,7 +178,8 @@ export function cover(ink, members, zoom = 1) {
 function dilate(ink, chosen, [y0, x0, y1, x1], reach) {
   const mask = makeImage(x1 - x0, y1 - y0);
   for (let y = y0, i = 0; y < y1; y++) {
-    for (let x = x0; x < x1; x++, i++) mask.data[i] = chosen.has(ink.labels[y * ink.width + x]) ? 1 : 0;
+    for (let x = x0; x < x1; x++, i++)
+      mask.data[i] = chosen.has(ink.labels[y * ink.width + x]) ? 1 : 0;
   }
   return extremes(mask, reach, 1).data;
 }

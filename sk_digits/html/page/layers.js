@@ -15,7 +15,7 @@ const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math
 
 export class LayersPanel {
   constructor(element, reader) {
-    Object.assign(this, { element, reader, digit: null, layers: [], unit: 0 });
+    Object.assign(this, { element, reader, digit: null, layers: [], unit: 0, isChosen: false });
     this.$ = (selector) => element.querySelector(selector);
     element.hidden = !reader.hasNetwork;
     element.addEventListener("toggle", () => this.show(this.digit));
@@ -32,8 +32,9 @@ export class LayersPanel {
     if (digit !== this.digit) return;
     if (layers.length !== this.grids?.length) this.makeGrids(layers);
     this.layers = layers;
-    this.draw();
-    this.choose(this.unit);
+    if (!layers.length) return;
+    // Until the visitor chooses a unit, the most active one is shown.
+    this.choose(this.isChosen ? this.unit : layers[0].indexOf(Math.max(...layers[0])));
   }
 
   makeGrids(layers) {
@@ -62,6 +63,7 @@ export class LayersPanel {
       const box = canvas.getBoundingClientRect();
       const x = Math.floor(((event.clientX - box.left) / box.width) * columns);
       const y = Math.floor(((event.clientY - box.top) / box.height) * Math.ceil(n / columns));
+      this.isChosen = true;
       this.choose(Math.min(Math.max(y * columns + x, 0), n - 1));
     };
     canvas.addEventListener("pointerdown", point);
@@ -72,6 +74,7 @@ export class LayersPanel {
       if (!(event.key in steps) && !(event.key in places)) return;
       event.preventDefault();
       const next = places[event.key] ?? this.unit + steps[event.key];
+      this.isChosen = true;
       if (next >= 0 && next < n) this.choose(next);
     });
   }
@@ -85,7 +88,15 @@ export class LayersPanel {
       const largest = largestOf(values);
       values.forEach((value, unit) => {
         const [x, y] = [CELL * (unit % columns), CELL * Math.floor(unit / columns)];
-        fill(context, x, y, CELL - 1, value / largest, style);
+        // By the root, which tells small values from none.
+        fill(
+          context,
+          x,
+          y,
+          CELL - 1,
+          Math.sign(value) * Math.sqrt(Math.abs(value) / largest),
+          style,
+        );
         if (i > 0 || unit !== this.unit) return;
         context.globalAlpha = 1;
         context.strokeStyle = style.color;
@@ -99,7 +110,6 @@ export class LayersPanel {
   }
 
   async choose(unit) {
-    if (!this.layers.length) return;
     this.unit = unit;
     this.draw();
     const value = this.layers[0][unit];

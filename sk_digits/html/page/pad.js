@@ -1,7 +1,7 @@
 // One tab: a stage to draw or to show a picture on, and the panels with the answer.
 
 import { AnswerPanel } from "./answer.js";
-import { Drawing, cleared } from "./drawing.js";
+import { cleared, Drawing } from "./drawing.js";
 import { LayersPanel } from "./layers.js";
 
 export function makePad(element, { many, reader }) {
@@ -86,7 +86,9 @@ export function makePad(element, { many, reader }) {
     const { maxBytes } = reader.server ?? { maxBytes: Infinity };
     if (file.size > maxBytes) {
       const size = (file.size / 1e6).toFixed(1);
-      fail(`This file has ${size} MB; at most ${maxBytes / 1e6} MB can be read. Make the picture smaller.`);
+      fail(
+        `This file has ${size} MB; at most ${maxBytes / 1e6} MB can be read. Make the picture smaller.`,
+      );
     } else if (!file.size) {
       fail("This file is empty.");
     } else {

@@ -6,7 +6,7 @@ import { greyOf, openPicture, toPng } from "./pictures.js";
 export class Reader {
   constructor({ labels, model, server }, workerSource) {
     Object.assign(this, { labels, server, hasNetwork: model !== null, waiting: new Map() });
-    this.rejects = model !== null && model.rejects;
+    this.rejects = model?.rejects ?? false;
     this.ready = model === null ? Promise.resolve() : this.open(model, workerSource);
   }
 

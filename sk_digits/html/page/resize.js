@@ -79,7 +79,8 @@ function resizeRows(image, width, filter) {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     for (let y = 0; y < image.height; y++) {
       let sum = 0;
-      for (let i = first; i < last; i++) sum += image.data[y * image.width + i] * weights[i - first];
+      for (let i = first; i < last; i++)
+        sum += image.data[y * image.width + i] * weights[i - first];
       resized.data[y * width + x] = sum / total;
     }
   }

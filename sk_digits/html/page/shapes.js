@@ -81,10 +81,11 @@ export function skeletonOf({ width, data }) {
   const around = [-width, 1 - width, 1, width + 1, width, width - 1, -1, -width - 1];
   const p = new Uint8Array(8); // of a pixel, those around it
   const inked = [];
-  skeleton.forEach((inside, i) => inside && inked.push(i));
+  for (let i = 0; i < skeleton.length; i++) if (skeleton[i]) inked.push(i);
   // Whether a pixel can go: it is on the outline, and what is left of it stays connected.
   const canGo = (i, first) => {
-    if (skeleton[i - 1] && skeleton[i + 1] && skeleton[i - width] && skeleton[i + width]) return false;
+    if (skeleton[i - 1] && skeleton[i + 1] && skeleton[i - width] && skeleton[i + width])
+      return false;
     for (let k = 0; k < 8; k++) p[k] = skeleton[i + around[k]];
     let [n, steps] = [0, 0];
     for (let k = 0; k < 8; k++) {

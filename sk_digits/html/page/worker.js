@@ -15,7 +15,11 @@ const answers = {
 
   // `pixels` are grey, from 0, black, to 255.
   read({ pixels, width, height, many, isDrawing }) {
-    const picture = makeImage(width, height, new Float32Array(pixels).map((value) => value / 255));
+    const picture = makeImage(
+      width,
+      height,
+      new Float32Array(pixels).map((value) => value / 255),
+    );
     const found = many
       ? segmentDigits(picture, isDrawing)
       : normalizeDigit(picture, isDrawing).map((image) => ({ image, box: null, line: null }));
@@ -33,10 +37,10 @@ const answers = {
   },
 };
 
-onmessage = async ({ data: { id, name, question } }) => {
+addEventListener("message", async ({ data: { id, name, question } }) => {
   try {
     postMessage({ id, answer: await answers[name](question) });
   } catch (error) {
     postMessage({ id, answer: { error: error.message } });
   }
-};
+});
