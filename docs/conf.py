@@ -11,6 +11,8 @@ from sphinx.application import Sphinx
 from sphinx_gallery.sorting import ExplicitOrder
 
 import sk_digits
+from sk_digits import load_reader
+from sk_digits.html import to_html
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 os.environ["COLUMNS"] = "100"  # the output of examples has the same width on every machine
@@ -125,7 +127,14 @@ def skip_inherited(
     return None if str(getattr(function, "__module__", "")).startswith("sk_digits") else True
 
 
+def save_reader(app: Sphinx, exception: Exception | None) -> None:
+    """Save the page that reads digits, which html.md shows."""
+    if exception is None and app.builder.format == "html":
+        to_html(load_reader(), Path(app.outdir) / "reader.html")
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the two functions above to Sphinx's events."""
+    """Connect the functions above to Sphinx's events."""
     app.connect("source-read", tidy)
     app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("build-finished", save_reader)

@@ -47,6 +47,7 @@ def test_all_code_is_tested_here():
     assert numbers == {
         "README.md": 4,
         "docs/cluster.md": 7,
+        "docs/html.md": 1,
         "docs/onnx.md": 3,
         "docs/other_libraries.md": 8,
         "docs/searching.md": 9,
@@ -191,6 +192,13 @@ def test_other_libraries():
     assert names["balanced"].score(names["X_test"], names["y_test"]) > 0.9
     assert (names["labels"] == names["pipeline"].predict(names["X_test"][225:])).all()
     assert 0.85 < names["covered"] <= 1
+
+
+def test_html(tmp_path, monkeypatch):
+    """The page of docs/html.md is as large as its table says."""
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("docs/html.md")[0], {})
+    assert (tmp_path / "reader.html").stat().st_size / 1e6 == pytest.approx(4.4, abs=0.05)
 
 
 def test_onnx(drawn_pipeline, tmp_path, monkeypatch):

@@ -99,8 +99,8 @@ function findValley(ink, i, height) {
     const extent = Math.max(...part.map((end) => end[1])) - Math.min(...part.map((end) => end[0]));
     return { extent, peak: Math.max(...smooth.slice(from, to)) };
   });
-  const isTall = sides.every(({ extent }) => extent - 1 > MAX_PIECE * height);
-  return isTall && smooth[cut] < 0.6 * Math.min(sides[0].peak, sides[1].peak) ? left + cut : null;
+  const areTall = sides.every(({ extent }) => extent - 1 > MAX_PIECE * height);
+  return areTall && smooth[cut] < 0.6 * Math.min(sides[0].peak, sides[1].peak) ? left + cut : null;
 }
 
 // Cut strokes that are several digits wide where they touch.

@@ -90,7 +90,7 @@ function findSlant({ width, height, data }) {
 
 // Shear strokes that slant strongly until they slant as in MNIST.
 function straighten(strokes) {
-  const { width, height } = strokes;
+  const { height } = strokes;
   const slant = findSlant(strokes);
   if (slant === 0) return strokes;
   const excess = slant - Math.sign(slant) * KEPT_SLANT;
