@@ -140,9 +140,7 @@ def kinds(address: str) -> dict[str, Kind]:
     slow = head(address, "POST", "page", length) + crowded
     return {
         "honest": Kind(8, read, lambda rng: [honest(rng)]),
-        "the page": Kind(
-            3, {"200", "404"}, lambda rng: [head(address, "GET", rng.choice(files))]
-        ),
+        "the page": Kind(3, {"200", "404"}, lambda rng: [head(address, "GET", rng.choice(files))]),
         "broken picture": Kind(4, read, lambda rng: [broken(rng)]),
         "random body": Kind(
             1, {"200 error"}, lambda rng: [post(rng, rng.randbytes(rng.randrange(10**5)))]
