@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import binomtest
 from skimage.filters import threshold_otsu
-from train_reader import read
+from train_reader import guess, read
 
 from sk_digits import load_reader
 from sk_digits._images.mnist_frame import frame
@@ -75,7 +75,7 @@ def main() -> None:
         print(as_row("load_reader()", read(reader, images) == labels))
         for name, prepare in preparations.items():
             rows = np.array([prepare(image).ravel() for image in images])
-            print(as_row(name, reader[1:].predict(rows) == labels))
+            print(as_row(name, guess(reader[1:], rows) == labels))
         if arguments.tesseract:
             chosen = np.random.default_rng(0).permutation(len(images))[: arguments.tesseract]
             with tempfile.TemporaryDirectory() as folder:

@@ -7,13 +7,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
 from scipy.stats import beta
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.calibration import _TemperatureScaling
+from sklearn.calibration import _convert_to_logits, _TemperatureScaling
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.utils import Tags, check_array, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -60,16 +66,21 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         which have fewer rows to learn from. "prefit", or an `estimator` that is a
         :class:`~sklearn.frozen.FrozenEstimator`, takes it as it is fitted: all rows calibrate it,
         it must not have seen them, and the promise is exact.
+    background_label : object, default=None
+        Label of rows that belong to none of the classes, the *background class* of [3]_, such as
+        pictures of something else than a digit. `estimator` learns it as it learns a class, but it
+        is no answer: the more probable it is, the less any answer is. None means no such rows.
     reject_label : object, default=None
-        What `predict` returns for a row that is rejected. None is "?" if labels are strings, else
-        -1, or one less than the smallest label if that is negative.
+        What `predict` returns for a row that is rejected. None is `background_label` or, without
+        one, "?" if labels are strings, else -1, or one less than the smallest label if that is
+        negative.
 
     Attributes
     ----------
     estimator_ : classifier
         The fitted classifier.
     classes_ : ndarray of shape (n_classes,)
-        The labels, without `reject_label_`.
+        The labels, without `reject_label_` and `background_label`.
     reject_label_ : object
         What `predict` returns for a row that is rejected.
     temperature_ : float
@@ -80,6 +91,9 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         Share of the calibration rows that are answered.
     risk_bound_ : float
         Upper bound of the selective risk at this threshold, with probability `confidence`.
+    calibration_curve_ : ndarray of shape (n_scores, 3)
+        The confidences of the calibration rows from the highest to the lowest, with the number of
+        rows that have at least this confidence, and the number of errors among these.
     n_features_in_ : int
         Number of features, if `estimator_` knows it.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -98,6 +112,8 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
     labels: fixed sequence testing [1]_. With no error at all, ``log(1 - confidence) / log(1 -
     max_risk)`` rows are needed: 2,995 by default.
 
+    If there is a `background_label`, calibration rows may have it, too: to answer one is an error.
+
     A `sample_weight` counts a row as so many rows. Coverage and selective risk are terms of [2]_.
 
     References
@@ -107,6 +123,8 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
        19(2), 2025.
     .. [2] Y. Geifman and R. El-Yaniv. "Selective Classification for Deep Neural Networks".
        Advances in Neural Information Processing Systems 30, 2017.
+    .. [3] A. R. Dhamija, M. Günther and T. E. Boult. "Reducing Network Agnostophobia". Advances in
+       Neural Information Processing Systems 31, 2018.
 
     Examples
     --------
@@ -130,6 +148,7 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "method": [StrOptions({"max_probability", "margin"})],
         "cv": ["cv_object", StrOptions({"prefit"})],
+        "background_label": "no_validation",
         "reject_label": "no_validation",
     }
 
@@ -141,6 +160,7 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         confidence: float = 0.95,
         method: str = "max_probability",
         cv: Any = 5,
+        background_label: Any = None,
         reject_label: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -148,6 +168,7 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         self.confidence = confidence
         self.method = method
         self.cv = cv
+        self.background_label = background_label
         self.reject_label = reject_label
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: Any = None, **fit_params: Any) -> Self:
@@ -206,17 +227,28 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
             )
             fitted = clone(self.estimator).fit(X, y, **routed["fit"])
         self._set_estimator(fitted)
-        index = np.searchsorted(self.classes_, y)
-        if not np.array_equal(self.classes_[index.clip(max=len(self.classes_) - 1)], y):
-            unknown = np.setdiff1d(y, self.classes_)
+        columns, known = self._columns(), fitted.classes_
+        index = np.searchsorted(known, y).clip(max=len(known) - 1)
+        if not np.array_equal(known[index], y):
+            unknown = np.setdiff1d(y, known)
             raise ValueError(
                 f"y has classes that the fitted estimator does not know: {unknown.tolist()[:10]}. "
                 "Leave their rows out."
             )
-        scaling = _TemperatureScaling().fit(logits, index, sample_weight)
-        self.temperature_ = float(1 / scaling.beta_)
-        proba = self._calibrate(logits)
-        self._choose_threshold(proba, proba.argmax(axis=1) != index, sample_weight)
+        logits = _convert_to_logits(logits)
+        is_known = np.isin(index, columns)
+        if not is_known.any():
+            raise ValueError(f"All rows of y have the background_label {self.background_label!r}.")
+        self.temperature_ = 1.0
+        if len(columns) > 1:
+            weight = None if sample_weight is None else sample_weight[is_known]
+            place = np.searchsorted(columns, index[is_known])
+            scaling = _TemperatureScaling().fit(logits[is_known][:, columns], place, weight)
+            self.temperature_ = float(1 / scaling.beta_)
+        joint = self._calibrate(logits)
+        is_error = columns[joint.argmax(axis=1)] != index
+        self.calibration_curve_ = _cumulate(self._measure(joint), is_error, sample_weight)
+        self.set_max_risk(self.max_risk)
 
     def _route(self, sample_weight: Any, fit_params: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Return the parameters of the estimator's `fit` and of the splitter's `split`."""
@@ -229,13 +261,22 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
 
     def _set_estimator(self, fitted: Any) -> None:
         """Set the fitted classifier, what it knows of its input, and the label of rejected rows."""
-        self.estimator_, self.classes_ = fitted, fitted.classes_
+        self.estimator_ = fitted
+        if self.background_label is not None and self.background_label not in fitted.classes_:
+            raise ValueError(
+                f"background_label={self.background_label!r} is none of the labels that the "
+                f"estimator was fitted on, {fitted.classes_.tolist()[:20]}. Give it rows of the "
+                "background, or set background_label=None."
+            )
+        self.classes_ = fitted.classes_[self._columns()]
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 delattr(self, name)
             if hasattr(fitted, name):
                 setattr(self, name, getattr(fitted, name))
         label = self.reject_label
+        if label is None:
+            label = self.background_label
         if label is None:
             is_text = isinstance(self.classes_[0], str)
             label = "?" if is_text else min(-1, int(self.classes_[0]) - 1)
@@ -246,27 +287,45 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
             )
         self.reject_label_ = label
 
-    def _choose_threshold(
-        self, proba: NDArray[Any], is_error: NDArray[np.bool_], sample_weight: Any
-    ) -> None:
-        """Set the lowest threshold whose selective risk is surely small enough."""
-        score = self._measure(proba)
-        weight = np.ones(len(score)) if sample_weight is None else np.asarray(sample_weight)
-        order = np.argsort(-score, kind="stable")
-        score, weight = score[order], weight[order]
-        n_rows, n_errors = np.cumsum(weight), np.cumsum(weight * is_error[order])
-        # Rows of one score are answered together.
-        is_last = np.append(score[1:] < score[:-1], True) & (n_rows > 0)
-        score, n_rows, n_errors = score[is_last], n_rows[is_last], n_errors[is_last]
+    def set_max_risk(self, max_risk: float) -> Self:
+        """Choose the threshold for another risk, on the rows that calibrated the classifier.
+
+        Nothing is fitted again. The promise is for a risk that was not chosen by its coverage.
+
+        Parameters
+        ----------
+        max_risk : float
+            Largest share of errors among the answers, above 0 and up to 1. With 1, all rows are
+            answered.
+
+        Returns
+        -------
+        SelectiveClassifier
+            The classifier itself, with other `max_risk`, `threshold_`, `coverage_` and
+            `risk_bound_`.
+
+        Raises
+        ------
+        ValueError
+            If no threshold keeps `max_risk`. The message says which risk can be kept. Nothing is
+            changed then.
+        """
+        check_is_fitted(self, "calibration_curve_")
+        validate_parameter_constraints(
+            {"max_risk": self._parameter_constraints["max_risk"]},
+            {"max_risk": max_risk},
+            type(self).__name__,
+        )
+        score, n_rows, n_errors = self.calibration_curve_.T
         bounds = _risk_bound(n_errors, n_rows, self.confidence)
-        enough = _risk_bound(0, n_rows, self.confidence) <= self.max_risk
+        enough = _risk_bound(0, n_rows, self.confidence) <= max_risk
         enough &= n_rows >= n_rows[-1] / 4
-        passed = bounds <= self.max_risk
+        passed = bounds <= max_risk
         first = int(np.argmax(enough))
         if not (enough.any() and passed[first]):
             best = int(np.argmin(bounds))
             raise ValueError(
-                f"max_risk={self.max_risk:g} cannot be kept with confidence={self.confidence:g}: "
+                f"max_risk={max_risk:g} cannot be kept with confidence={self.confidence:g}: "
                 f"of {n_rows[-1]:g} calibration rows, {n_errors[-1]:g} are errors. At best, a risk "
                 f"of {bounds[best]:.2g} can, in {n_rows[best] / n_rows[-1]:.0%} of the rows. Raise "
                 "max_risk, lower confidence, or give more rows."
@@ -274,24 +333,36 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         failed = np.flatnonzero(~passed[first:])
         last = first + (failed[0] if len(failed) else len(passed) - first) - 1
         is_all = last == len(score) - 1
+        self.max_risk = max_risk
         self.threshold_ = 0.0 if is_all else float(score[last])
         self.coverage_ = float(n_rows[last] / n_rows[-1])
         self.risk_bound_ = float(bounds[last])
+        return self
 
-    def _measure(self, proba: NDArray[Any]) -> NDArray[Any]:
-        """Return the confidence of each row, given its probabilities."""
-        if self.method == "max_probability" or proba.shape[1] == 1:
-            return proba.max(axis=1)
-        second, first = np.partition(proba, -2, axis=1)[:, -2:].T
+    def _columns(self) -> NDArray[np.intp]:
+        """Return the columns of `classes_` among those of the estimator."""
+        classes = self.estimator_.classes_
+        if self.background_label is None:
+            return np.arange(len(classes))
+        return np.flatnonzero(classes != self.background_label)
+
+    def _measure(self, joint: NDArray[Any]) -> NDArray[Any]:
+        """Return the confidence of each row, given what `_calibrate` returns."""
+        if self.method == "max_probability" or joint.shape[1] == 1:
+            return joint.max(axis=1)
+        second, first = np.partition(joint, -2, axis=1)[:, -2:].T
         return first - second
 
     def _calibrate(self, logits: NDArray[Any]) -> NDArray[Any]:
-        """Return calibrated probabilities, of at least two classes in columns."""
-        if len(self.classes_) == 1:
+        """Return the calibrated probabilities of the classes; the rest is the background's."""
+        if len(self.estimator_.classes_) == 1:
             return np.ones((len(logits), 1))
-        scaling = _TemperatureScaling()
-        scaling.beta_ = 1 / self.temperature_
-        return scaling.predict(logits)
+        joint = softmax(_convert_to_logits(logits) / self.temperature_, axis=1)
+        return joint if self.background_label is None else joint[:, self._columns()]
+
+    def _predict_joint(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self)
+        return self._calibrate(_logits(self.estimator_, X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the calibrated probabilities of all classes, also of rows that are rejected.
@@ -304,10 +375,31 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
+            Probabilities, in the order of `classes_`. If there is a `background_label`, they are
+            those of a row of which it is known that it is of one of the classes.
         """
         check_is_fitted(self)
-        return self._calibrate(_logits(self.estimator_, X))
+        logits = _logits(self.estimator_, X)
+        if self.background_label is None:
+            return self._calibrate(logits)
+        of_classes = _convert_to_logits(logits)[:, self._columns()]
+        return softmax(of_classes / self.temperature_, axis=1)
+
+    def score_samples(self, X: Any) -> NDArray[Any]:
+        """Return the confidence of each row: what is compared with the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            From 0 to 1. With ``method="max_probability"``, it is the probability that the answer is
+            right, which includes that the row is not of the background.
+        """
+        return self._measure(self._predict_joint(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable label of each row, or `reject_label_` if it is rejected.
@@ -322,9 +414,9 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         ndarray of shape (n_samples,)
             Labels.
         """
-        proba = self.predict_proba(X)
-        labels = self.classes_[proba.argmax(axis=1)]
-        rejected = self._measure(proba) < self.threshold_
+        joint = self._predict_joint(X)
+        labels = self.classes_[joint.argmax(axis=1)]
+        rejected = self._measure(joint) < self.threshold_
         if not rejected.any():
             return labels
         reject = np.asarray([self.reject_label_], dtype=object if labels.dtype == object else None)
@@ -345,7 +437,7 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
         ndarray of shape (n_samples,)
             True where `predict` returns a class.
         """
-        return self._measure(self.predict_proba(X)) >= self.threshold_
+        return self.score_samples(X) >= self.threshold_
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return how metadata are routed to `estimator` and to `cv`.
@@ -387,6 +479,18 @@ def _method(estimator: Any) -> str:
 
 def _logits(estimator: Any, X: Any) -> NDArray[Any]:
     return getattr(estimator, _method(estimator))(X)
+
+
+def _cumulate(
+    score: NDArray[Any], is_error: NDArray[np.bool_], sample_weight: NDArray[Any] | None
+) -> NDArray[Any]:
+    """Return a `calibration_curve_`: rows of one score are answered together."""
+    weight = np.ones(len(score)) if sample_weight is None else sample_weight
+    order = np.argsort(-score, kind="stable")
+    score, n_rows = score[order], np.cumsum(weight[order])
+    n_errors = np.cumsum(weight[order] * is_error[order])
+    is_last = np.append(score[1:] < score[:-1], True) & (n_rows > 0)
+    return np.column_stack([score, n_rows, n_errors])[is_last]
 
 
 def _risk_bound(n_errors: Any, n_rows: Any, confidence: float) -> NDArray[Any]:

@@ -248,3 +248,87 @@ def test_wrong_parameters_are_named(digits, name, value):
     """The message is scikit-learn's."""
     with pytest.raises(ValueError, match=f"The '{name}' parameter of SelectiveClassifier"):
         SelectiveClassifier(LogisticRegression(), **{name: value}).fit(*digits)
+
+
+def test_another_risk_needs_no_other_fit(digits):
+    """The threshold is the one that a fit with this risk would choose."""
+    X, y = digits
+    fitted = LogisticRegression(max_iter=300).fit(X[:700], y[:700])
+    model = SelectiveClassifier(fitted, max_risk=0.05, cv="prefit").fit(X[700:], y[700:])
+    for risk in (0.1, 0.04, 1, 0.05):
+        other = SelectiveClassifier(fitted, max_risk=risk, cv="prefit").fit(X[700:], y[700:])
+        assert model.set_max_risk(risk) is model
+        assert model.max_risk == risk
+        for name in ("threshold_", "coverage_", "risk_bound_"):
+            assert getattr(model, name) == getattr(other, name)
+        assert model.accepts(X).all() == (risk >= 0.1)
+    before = model.threshold_
+    with pytest.raises(ValueError, match="cannot be kept"):
+        model.set_max_risk(1e-6)
+    with pytest.raises(ValueError, match="'max_risk' parameter of SelectiveClassifier"):
+        model.set_max_risk(0)
+    assert (model.max_risk, model.threshold_) == (0.05, before)
+
+
+@pytest.fixture(scope="module")
+def with_background(digits):
+    """Return digits, some of them shuffled to noise, whose label is -1."""
+    X, y = digits
+    rng = np.random.default_rng(0)
+    noise = rng.permuted(X, axis=1)
+    chosen = rng.permutation(2 * len(X))
+    return np.concatenate([X, noise])[chosen], np.concatenate([y, np.full(len(X), -1)])[chosen]
+
+
+@pytest.mark.parametrize("method", ["max_probability", "margin"])
+def test_the_background_is_no_answer(with_background, method):
+    """It is learned like a class; its rows are rejected, and are errors if they are not."""
+    X, y = with_background
+    model = SelectiveClassifier(
+        DigitANN((64,), max_epochs=20, random_state=0),
+        max_risk=0.02,
+        method=method,
+        cv=3,
+        background_label=-1,
+    ).fit(X[:2500], y[:2500])
+    X, y = X[2500:], y[2500:]
+    assert model.classes_.tolist() == list(range(10))
+    assert model.reject_label_ == -1
+    answered = model.accepts(X)
+    assert answered[y != -1].mean() > 0.8
+    assert answered[y == -1].mean() < 0.02
+    assert (model.predict(X) == y)[answered].mean() > 0.97
+    proba = model.predict_proba(X)
+    assert proba.shape == (len(X), 10)
+    assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+    assert_array_equal(model.score_samples(X) >= model.threshold_, answered)
+    n_answered = round(model.coverage_ * 2500)
+    assert model.calibration_curve_[-1, 1] == 2500
+    assert model.calibration_curve_[:, 1].tolist().count(n_answered) == 1
+
+
+def test_the_confidence_is_the_probability_that_the_answer_is_right(with_background):
+    """Of the classes' probabilities and the background's, it is the largest of the classes'."""
+    X, y = with_background
+    fitted = LogisticRegression(max_iter=300).fit(X[:1500], y[:1500])
+    model = SelectiveClassifier(fitted, max_risk=0.1, cv="prefit", background_label=-1)
+    model.fit(X[1500:], y[1500:])
+    logits = fitted.decision_function(X) / model.temperature_
+    joint = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert_allclose(model.score_samples(X), joint[:, 1:].max(axis=1), atol=1e-6)
+    of_digits = joint[:, 1:] / joint[:, 1:].sum(axis=1, keepdims=True)
+    assert_allclose(model.predict_proba(X), of_digits, atol=1e-6)
+    # Rows of the background say nothing about the temperature.
+    known = y[1500:] != -1
+    alone = clone(model).set_params(estimator=fitted).fit(X[1500:][known], y[1500:][known])
+    assert alone.temperature_ == model.temperature_
+
+
+def test_a_background_that_was_not_learned_is_an_error(digits):
+    """And so is one that is all there is."""
+    X, y = digits
+    with pytest.raises(ValueError, match="background_label=-1 is none of the labels"):
+        SelectiveClassifier(LogisticRegression(), max_risk=0.5, background_label=-1).fit(X, y)
+    fitted = LogisticRegression(max_iter=300).fit(X, y)
+    with pytest.raises(ValueError, match="All rows of y have the background_label 3"):
+        SelectiveClassifier(fitted, cv="prefit", background_label=3).fit(X[y == 3], y[y == 3])

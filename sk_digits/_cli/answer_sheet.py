@@ -38,12 +38,13 @@ def draw_panel(page: PageReading, many: bool) -> Image.Image:
         panel = ImageOps.expand(panel, (0, 0, 0, 2 * LETTER), "white")
     draw, font = ImageDraw.Draw(panel), ImageFont.load_default(LETTER)
     for digit in (digit for line in page.lines for digit in line):
-        color = CERTAIN if digit.is_sure else UNCERTAIN
+        color = CERTAIN if digit.accepted else UNCERTAIN
         if many:
             top, left, bottom, right = (round(edge * scale) for edge in digit.box)
             draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=color, width=2)
-            text, corner = str(digit.label), (left, max(top - 4, LETTER))
+            text, corner = digit.text, (left, max(top - 4, LETTER))
         else:
-            text, corner = f"{digit.label}  {100 * digit.probability:.0f} %", (0, panel.height)
+            guess = f"{digit.label}  {100 * digit.probability:.0f} %"
+            text, corner = guess if digit.accepted else f"? ({guess})", (0, panel.height)
         draw.text(corner, text, color, font, anchor="lb", stroke_width=2, stroke_fill="white")
     return panel

@@ -28,7 +28,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a model on unseen images."""
+    """Score a model on unseen images, by all its guesses."""
     if plot is not None:
         from sk_digits.displays._style import import_pyplot
 
@@ -36,7 +36,7 @@ def evaluate(
         import_pyplot()
     from sk_digits._reader.pretrained import split_reader
 
-    pipeline = split_reader(open_reader(model))[1]
+    pipeline = split_reader(open_reader(model, max_risk=1))[1]
     X, y, name = load_unseen(data, model, ink)
     given, known = sorted(set(y.tolist())), pipeline.classes_.tolist()
     if not set(given) & set(known):

@@ -72,8 +72,20 @@ def check_writable(path: Path, suffixes: tuple[str, ...]) -> None:
     _atomic_write.check_writable(path)
 
 
-def open_reader(model: Path | None) -> Any:
-    """Return the classifier in a file, or the reader that comes with the package."""
-    from sk_digits import load_model, load_reader
+def open_reader(model: Path | None, max_risk: float | None = None) -> Any:
+    """Return the classifier in a file, or the reader that comes with the package.
 
-    return load_reader() if model is None else load_model(model)
+    A `max_risk` of None is that of the file; 1 answers everything.
+    """
+    from sk_digits import load_model, load_reader
+    from sk_digits._reader.pretrained import find_selective
+
+    reader = load_reader() if model is None else load_model(model)
+    selective = find_selective(reader)
+    if selective is not None and max_risk is not None:
+        selective.set_max_risk(max_risk)
+    elif max_risk not in (None, 1):
+        raise typer.BadParameter(
+            f"--max-risk needs a SelectiveClassifier, but {model} answers everything. Leave it out."
+        )
+    return reader

@@ -47,13 +47,16 @@ def find_files(images: list[str]) -> Iterator[str]:
 def _as_text(file: str, page: PageReading, many: bool, top: int) -> str:
     """Return a line of text for an image, and one more for each line of a page."""
     if not many:
-        guesses = (f"{label} {p:.4f}" for label, p in page.lines[0][0].guesses(top))
-        return f"{file}: " + "  ".join(guesses)
-    lines = [
-        f"  {' '.join(numbers)}  (lowest probability: {min(d.probability for d in line):.4f})"
-        for line, numbers in zip(page.lines, page.numbers, strict=True)
-    ]
-    return "\n".join([f"{file}:", *lines])
+        digit = page.lines[0][0]
+        guesses = "  ".join(f"{label} {p:.4f}" for label, p in digit.guesses(top))
+        return f"{file}: {guesses if digit.accepted else f'? ({guesses})'}"
+    text = f"{file}:"
+    for line, numbers in zip(page.lines, page.numbers, strict=True):
+        about = f"lowest probability: {min(digit.probability for digit in line):.4f}"
+        if guesses := ", ".join(str(digit.label) for digit in line if not digit.accepted):
+            about += f"; guesses for ?: {guesses}"
+        text += f"\n  {' '.join(numbers)}  ({about})"
+    return text
 
 
 def _as_json(file: str, page: PageReading, many: bool, top: int) -> str:
@@ -69,7 +72,7 @@ def _as_csv(file: str, page: PageReading, many: bool, top: int) -> str:
     """Return a row of CSV for each digit of an image, with its guesses side by side."""
     return "\n".join(
         _csv_row(
-            [file, *([number, *digit.box] if many else [None] * 5), None],
+            [file, *([number, *digit.box] if many else [None] * 5), None, int(digit.accepted)],
             *(value for guess in digit.guesses(top) for value in guess),
         )
         for number, line in enumerate(page.lines)
@@ -96,6 +99,17 @@ def predict(
         bool, typer.Option("--many", help="Read all digits of a page, line by line.")
     ] = False,
     ink: Ink = "auto",
+    max_risk: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest share of errors among the answers; the rest is ?, with the best guess in "
+            "brackets. The default is the model's own; the included reader has 0.001.",
+            show_default=False,
+        ),
+    ] = None,
+    all_guesses: Annotated[
+        bool, typer.Option("--all", help="Answer with the best guess always.")
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="Answers per digit, most probable first.")] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line, for each image.")
@@ -112,6 +126,8 @@ def predict(
     """
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other. Give one of them.")
+    if all_guesses and max_risk is not None:
+        raise typer.BadParameter("--all and --max-risk exclude each other. Give one of them.")
     if show is not None:
         check_writable(show, PICTURES)
     files = list(dict.fromkeys(find_files(images)))  # a file named twice is read once
@@ -123,14 +139,14 @@ def predict(
     from sk_digits._images.image_files import read_image
     from sk_digits._reader.page_reading import read_digit, read_page
 
-    reader = open_reader(model)
+    reader = open_reader(model, 1 if all_guesses else max_risk)
     warn_of_bundled_digits(model)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal or sys.stdout.isatty() or len(files) < 4
     write = _as_json if as_json else _as_csv if as_csv else _as_text
     if as_csv:
         guesses = (f"{name}_{i}" for i in range(1, top + 1) for name in ("label", "probability"))
-        typer.echo(_csv_row(["file", "line", *BOX, "error"], *guesses))
+        typer.echo(_csv_row(["file", "line", *BOX, "error", "accepted"], *guesses))
     panels, n_failed = [], 0
     for file in track(files, "reading", console=console, disable=hidden, transient=True):
         try:

@@ -49,7 +49,7 @@ def answer(content: bytes, model: Any, *, many: bool) -> dict[str, Any]:
             {
                 "label": str(digit.label),
                 "probability": digit.probability,
-                "sure": digit.is_sure,
+                "sure": digit.accepted,
                 "probabilities": {str(label): p for label, p in digit.guesses(None)},
                 "line": number if many else None,
                 "box": digit.box if many else None,

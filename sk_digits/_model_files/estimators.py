@@ -153,7 +153,8 @@ def write_model(
     if isinstance(model, SelectiveClassifier):
         inner, place = unfreeze(model.estimator_), f"{where}.estimator"
         written["estimator"] = write_model(inner, arrays, keep_optimizer, place)
-        state = {name: state[name] for name in (*_SELECTIVE, "reject_label_")}
+        arrays[f"{where}.calibration_curve_"] = state["calibration_curve_"]
+        state = {name: state[name] for name in (*_SELECTIVE, "background_label", "reject_label_")}
     if isinstance(model, DigitANN):
         del state["loss_curve_"], state["n_iter_"]  # they stand in the history
         state |= {"callbacks": None, "device": str(model.device)}
@@ -276,15 +277,22 @@ class ModelReader:
 
     def _read_selective(self, state: dict[str, Any], where: str) -> Built:
         """Return a selective classifier of a classifier that is not to be fitted again."""
-        _require_names(state, {*_SELECTIVE, "reject_label_", "estimator"}, where)
+        names = {*_SELECTIVE, "background_label", "reject_label_", "estimator"}
+        _require_names(state, names, where)
         built = self._read(state.pop("estimator"), f"{where}.estimator", is_last=True)
         frozen, label = FrozenEstimator(built.model), from_plain(state.pop("reject_label_"))
+        background = from_plain(state.pop("background_label"))
+        curve = self.arrays.pop(f"{where}.calibration_curve_")
+        _check_curve(curve, where)
         values = {
             name: read_value(where, name, constraint, state[name])
             for name, constraint in _SELECTIVE.items()
         }
         params = {name: values[name] for name in ("max_risk", "confidence", "method")}
-        model = SelectiveClassifier(frozen, **params, reject_label=label)
+        model = SelectiveClassifier(
+            frozen, **params, background_label=background, reject_label=label
+        )
+        model.calibration_curve_ = curve
         for name, value in values.items():
             setattr(model, name, value)
         model._set_estimator(frozen)
@@ -389,6 +397,19 @@ def _check_array(array: Any, shape: tuple[int, ...], name: str, where: str) -> N
     is_positive = (array > 0).all() if name == "scale_" else (array >= 0).all()
     is_signed = name != "scale_" and name not in _NOT_NEGATIVE
     require(is_signed or bool(is_positive), f"{where}.{name} is not positive")
+
+
+def _check_curve(curve: NDArray[Any], where: str) -> None:
+    """Require what `SelectiveClassifier` calibrates with: falling scores, rising numbers."""
+    is_array = curve.dtype == np.float64 and curve.ndim == 2 and curve.shape[1] == 3
+    require(
+        is_array
+        and len(curve) > 0
+        and bool((np.diff(curve, axis=0) * [-1, 1, 1] >= 0).all())
+        and bool(((curve >= 0) & (curve <= [1, np.inf, np.inf]) & np.isfinite(curve)).all())
+        and bool((curve[:, 1] > 0).all() and (curve[:, 2] <= curve[:, 1]).all()),
+        f"{where}.calibration_curve_ is none",
+    )
 
 
 def _check_feature_names(fitted: dict[str, Any], n_features: int, where: str) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from sk_digits._images.digit_image_normalizer import DigitImageNormalizer
 from sk_digits._images.image_files import MAX_PIXELS, read_image
 from sk_digits._images.segmentation import segment_digits
-from sk_digits._reader.pretrained import load_reader, split_reader
+from sk_digits._reader.pretrained import load_reader, read_rows, split_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 # is usual on their line, whatever that is between the two bounds, in heights of the digits.
 MAX_STEP = 1.5
 STEP_BOUNDS = 1.2, 2.5
-# Answers with a lower probability are shown as doubtful. Of MNIST's 10,000 official test images,
-# 0.6 % get one from the trained reader, and 20 of its 47 errors are among them: of the other
-# answers 1 in 368 is wrong, of all answers 1 in 213.
-NOT_SURE = 0.7
+REJECTED = "?"
 
 
 class DigitReading(NamedTuple):
@@ -34,6 +31,7 @@ class DigitReading(NamedTuple):
     image: NDArray[np.uint8]
     classes: NDArray[Any]
     probabilities: NDArray[np.floating[Any]]
+    accepted: bool
 
     @property
     def label(self) -> Any:
@@ -46,9 +44,9 @@ class DigitReading(NamedTuple):
         return self.guesses()[0][1]
 
     @property
-    def is_sure(self) -> bool:
-        """Whether the label can be believed."""
-        return self.probability >= NOT_SURE
+    def text(self) -> str:
+        """The label, or "?" if it is rejected."""
+        return str(self.label) if self.accepted else REJECTED
 
     def guesses(self, n: int | None = 1) -> list[tuple[Any, float]]:
         """Return the `n` most probable labels with their probabilities; None means all."""
@@ -66,9 +64,12 @@ class PageReading:
     ----------
     lines : list of list of DigitReading
         The lines of the page from the top, each with its digits from left to right. A digit has a
-        `label`; its `probability`; its `box`, (top, left, bottom, right), half-open, in pixels; its
-        `image`, 28x28 pixels, as the classifier sees it; and the `probabilities` of all `classes`.
-        ``digit.guesses(3)`` returns the three most probable labels with their probabilities.
+        `label`; its `probability`; `accepted`, whether the classifier answers or rejects it; its
+        `text`, the label, or "?" if it is rejected; its `box`, (top, left, bottom, right),
+        half-open, in pixels; its `image`, 28x28 pixels, as the classifier sees it; and the
+        `probabilities` of all `classes`.
+        ``digit.guesses(3)`` returns the three most probable labels with their probabilities. They
+        sum to less than 1 where the classifier takes it for something else than a digit.
     pixels : ndarray of shape (height, width), (height, width, 3) or (height, width, 4)
         The page, upright.
 
@@ -90,7 +91,7 @@ class PageReading:
 
     @property
     def numbers(self) -> list[list[str]]:
-        """The numbers of each line: strings of digits that stand close together."""
+        """The numbers of each line: digits that stand close together, "?" for a rejected one."""
         return [_join_numbers(line) for line in self.lines]
 
     @property
@@ -110,8 +111,8 @@ class PageReading:
         -------
         dict
             "text"; and "lines", a list of dicts with "numbers", a list of str, and "digits", a list
-            of dicts with "label", "probability", "box" and "top", a list of dicts with "label" and
-            "probability", the most probable first.
+            of dicts with "label", "accepted", "probability", "box" and "top", a list of dicts with
+            "label" and "probability", the most probable first.
         """
         return {
             "text": self.text,
@@ -154,7 +155,7 @@ class PageReading:
                 plt.Rectangle((left, top), right - left, bottom - top, fill=False, ec=BLUE, lw=1.2)
             )
             ax.annotate(
-                str(digit.label),
+                digit.text,
                 (left, top),
                 (0, 2),
                 textcoords="offset points",
@@ -179,8 +180,8 @@ def read_page(
     image : array of shape (height, width[, 1, 3 or 4]), PIL.Image.Image, str, path-like or bytes
         The page: a photo, scan or drawing, as an array or as a file.
     reader : classifier or None, default=None
-        A fitted classifier of pictures, or of rows of 784 pixels, with `predict_proba`. None is
-        :func:`load_reader`.
+        A fitted classifier of pictures, or of rows of 784 pixels, with `predict_proba`. What a
+        :class:`SelectiveClassifier` rejects is "?" in the text. None is :func:`load_reader`.
     ink : {"auto", "dark", "light"}, default="auto"
         Whether the writing is darker or lighter than its ground; "auto" finds out.
     max_pixels : int, default=40_000_000
@@ -226,10 +227,11 @@ def read_page(
         return PageReading([], pixels)
     reader = load_reader() if reader is None else reader
     classifier = split_reader(reader)[1]
-    probabilities = classifier.predict_proba(np.array([s.image.ravel() for s in segments]))
+    read = read_rows(classifier, np.array([s.image.ravel() for s in segments]))
     lines: list[list[DigitReading]] = [[] for _ in range(segments[-1].line + 1)]
-    for segment, row in zip(segments, probabilities, strict=True):
-        digit = DigitReading(segment.box, segment.image, classifier.classes_, row)
+    for segment, row, accepted in zip(segments, *read, strict=True):
+        about = segment.box, segment.image, classifier.classes_
+        digit = DigitReading(*about, row, bool(accepted))
         lines[segment.line].append(digit)
     return PageReading(lines, pixels)
 
@@ -243,14 +245,15 @@ def read_digit(pixels: NDArray[Any], reader: Any, *, ink: str = "auto") -> PageR
         return PageReading([], pixels)
     height, width = pixels.shape[:2]
     image = row.reshape(28, 28).astype(np.uint8)
-    (probabilities,) = classifier.predict_proba(image.reshape(1, -1))
-    digit = DigitReading((0, 0, height, width), image, classifier.classes_, probabilities)
+    (row,), (accepted,) = read_rows(classifier, image.reshape(1, -1))
+    about = (0, 0, height, width), image, classifier.classes_
+    digit = DigitReading(*about, row, bool(accepted))
     return PageReading([[digit]], pixels)
 
 
 def _digit_to_dict(digit: DigitReading, top: int) -> dict[str, Any]:
     guesses = [{"label": label, "probability": p} for label, p in digit.guesses(top)]
-    return {**guesses[0], "box": list(digit.box), "top": guesses}
+    return {**guesses[0], "accepted": digit.accepted, "box": list(digit.box), "top": guesses}
 
 
 def _join_numbers(line: list[DigitReading]) -> list[str]:
@@ -260,12 +263,12 @@ def _join_numbers(line: list[DigitReading]) -> list[str]:
     height = float(np.median([digit.box[2] - digit.box[0] for digit in line]))
     low, high = (bound * height for bound in STEP_BOUNDS)
     largest = np.clip(MAX_STEP * np.median(steps), low, high) if len(steps) else 0
-    numbers = [str(line[0].label)]
+    numbers = [line[0].text]
     for digit, step in zip(line[1:], steps, strict=True):
         if step <= largest:
-            numbers[-1] += str(digit.label)
+            numbers[-1] += digit.text
         else:
-            numbers.append(str(digit.label))
+            numbers.append(digit.text)
     return numbers
 
 

@@ -116,7 +116,10 @@ class RiskCoverageDisplay:
         """
         check_is_fitted(estimator)
         proba = estimator.predict_proba(X)
-        confidence = getattr(estimator, "_measure", lambda p: p.max(axis=1))(proba)
+        if hasattr(estimator, "score_samples"):
+            confidence = estimator.score_samples(X)
+        else:
+            confidence = proba.max(axis=1)
         return cls.from_predictions(
             y,
             estimator.classes_[proba.argmax(axis=1)],

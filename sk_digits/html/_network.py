@@ -21,17 +21,15 @@ PRECISIONS = ("float32", "float16", "int8")
 N_PIXELS = 28 * 28
 # The largest intensity of the page's images, and what a DigitANN alone takes them to be divided by.
 WHITE = 255.0
-# Answers of a model that rejects nothing are shown as doubtful below this probability, as by
-# read_page.
-NOT_SURE = 0.7
 
 
 def describe_model(model: Any, precision: str) -> dict[str, Any]:
     """Return a fitted model as JSON values, or raise TypeError, ValueError or NotFittedError.
 
-    "layers" has the width and the activation of each layer. "weights" is base64 of the deflated
-    bytes, little-endian: for each layer its biases in float32, in int8 the float32 scale of each
-    row, and the rows of weights of its units in `precision`.
+    "background" is the place of the output for what has none of the labels, or -1. "layers" has the
+    width and the activation of each layer. "weights" is base64 of the deflated bytes,
+    little-endian: for each layer its biases in float32, in int8 the float32 scale of each row, and
+    the rows of weights of its units in `precision`.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {list(PRECISIONS)}. Got {precision!r}.")
@@ -58,8 +56,11 @@ def describe_model(model: Any, precision: str) -> dict[str, Any]:
     layers = _fold(ann)
     content = b"".join(_encode(*layer, precision) for layer in layers)
     activation = ann.net_.architecture.activation
+    classes = ann.classes_.tolist()
+    background = getattr(selective, "background_label", None)
     return {
-        "labels": [str(label) for label in ann.classes_],
+        "labels": [str(label) for label in classes if label != background],
+        "background": -1 if background is None else classes.index(background),
         "divisor": _find_divisor(steps),
         "layers": [
             {"width": len(bias), "activation": activation if i < len(layers) - 1 else "identity"}
@@ -67,7 +68,7 @@ def describe_model(model: Any, precision: str) -> dict[str, Any]:
         ],
         "precision": precision,
         "temperature": _find_temperature(selective),
-        "threshold": getattr(selective, "threshold_", NOT_SURE),
+        "threshold": getattr(selective, "threshold_", 0.0),
         "method": getattr(selective, "method", "max_probability"),
         "rejects": selective is not None,
         "weights": base64.b64encode(zlib.compress(content, 9)).decode(),
@@ -102,7 +103,7 @@ def _find_temperature(selective: SelectiveClassifier | None) -> float:
     if selective is None:
         return 1.0
     # The calibrated logits of two classes are minus and plus their difference: twice as far apart.
-    return float(selective.temperature_) / (2 if len(selective.classes_) == 2 else 1)
+    return float(selective.temperature_) / (2 if len(selective.estimator_.classes_) == 2 else 1)
 
 
 def _fold(ann: DigitANN) -> list[tuple[NDArray[Any], NDArray[Any]]]:

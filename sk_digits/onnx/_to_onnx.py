@@ -62,6 +62,7 @@ def _split_selective(model: Any) -> tuple[Any, SelectiveClassifier | None]:
 def _add_rejection(model: ModelProto, selective: SelectiveClassifier) -> None:
     """Calibrate the probabilities of an ONNX model, and reject rows below the threshold."""
     graph, (labels, probabilities) = model.graph, model.graph.output
+    has_background = selective.background_label is not None
     for node in graph.node:
         node.output[:] = [
             f"{name}_before" if name in (labels.name, probabilities.name) else name
@@ -70,34 +71,47 @@ def _add_rejection(model: ModelProto, selective: SelectiveClassifier) -> None:
     dtype = np.dtype(tensor_dtype_to_np_dtype(probabilities.type.tensor_type.elem_type))
     is_text = labels.type.tensor_type.elem_type == TensorProto.STRING
     # The calibrated logits of two classes are minus and plus their difference: twice as far apart.
-    spread = 2 if len(selective.classes_) == 2 else 1
+    spread = 2 if len(selective.estimator_.classes_) == 2 else 1
     constants = {
         "smallest": np.array(np.finfo(dtype).tiny, dtype),  # whose logarithm is finite
         "beta": np.array(spread / selective.temperature_, dtype),
         "threshold": np.array(selective.threshold_, dtype),
         "reject_label": np.array(selective.reject_label_, object if is_text else np.int64),
         "two": np.array([2], np.int64),
+        "columns": selective._columns(),
+        "classes": np.array(selective.classes_, object if is_text else np.int64),
     }
     graph.initializer.extend(from_array(array, name) for name, array in constants.items())
     nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
         ("Max", [f"{probabilities.name}_before", "smallest"], ["positive"], {}),
         ("Log", ["positive"], ["logits"], {}),
         ("Mul", ["logits", "beta"], ["tempered"], {}),
-        ("Softmax", ["tempered"], [probabilities.name], {"axis": 1}),
+        ("Softmax", ["tempered"], ["every"], {"axis": 1}),
+        ("Gather", ["every", "columns"], ["joint"], {"axis": 1}),
+        ("Gather", ["tempered", "columns"], ["of_classes"], {"axis": 1}),
+        ("Softmax", ["of_classes"], [probabilities.name], {"axis": 1}),
     ]
-    if selective.method == "margin":
+    answers = f"{labels.name}_before"
+    if has_background:
+        answers = "answers"
+        probabilities.type.tensor_type.shape.dim[1].dim_value = len(selective.classes_)
         nodes += [
-            ("TopK", [probabilities.name, "two"], ["best", "places"], {"axis": 1}),
+            ("ArgMax", ["joint"], ["places_of_answers"], {"axis": 1, "keepdims": 0}),
+            ("Gather", ["classes", "places_of_answers"], [answers], {}),
+        ]
+    if selective.method == "margin" and len(selective.classes_) > 1:
+        nodes += [
+            ("TopK", ["joint", "two"], ["best", "places"], {"axis": 1}),
             ("Split", ["best"], ["first", "second"], {"axis": 1}),
             ("Sub", ["first", "second"], ["margin"], {}),
             ("ReduceMax", ["margin"], ["measure"], {"axes": [1], "keepdims": 0}),
         ]
     else:
         axes = {"axes": [1], "keepdims": 0}
-        nodes.append(("ReduceMax", [probabilities.name], ["measure"], axes))
+        nodes.append(("ReduceMax", ["joint"], ["measure"], axes))
     nodes += [
         ("Less", ["measure", "threshold"], ["rejected"], {}),
-        ("Where", ["rejected", "reject_label", f"{labels.name}_before"], [labels.name], {}),
+        ("Where", ["rejected", "reject_label", answers], [labels.name], {}),
     ]
     graph.node.extend(make_node(kind, i, o, **about) for kind, i, o, about in nodes)
 
@@ -196,7 +210,8 @@ def to_onnx(
         ) from error
     if selective is not None:
         _add_rejection(converted, selective)
-    set_model_props(converted, {"classes": json.dumps(model.classes_.tolist())})
+    classes = (model if selective is None else selective).classes_
+    set_model_props(converted, {"classes": json.dumps(classes.tolist())})
     if path is not None:
         write_atomically(path, converted.SerializeToString())
     return converted

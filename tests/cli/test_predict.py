@@ -3,10 +3,11 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
 from sk_digits import load_model, make_digit_pipeline, save_model
@@ -173,3 +174,77 @@ def test_unreadable_images_are_reported_and_skipped(model, photos, tmp_path):
     assert [any(name in line for line in lines) for name in files] == [True, False, True, True]
     assert lines[-1] == "sk-digits: 3 of 4 images could not be read"
     assert all(line.startswith("sk-digits: ") for line in lines)
+
+
+@pytest.fixture(scope="module")
+def strange(photos, tmp_path_factory):
+    """Return a folder with a digit and a letter, and the digit's label."""
+    folder, labels = photos
+    target = tmp_path_factory.mktemp("strange")
+    (target / "digit.png").write_bytes((folder / "0.png").read_bytes())
+    letter = Image.new("L", (200, 160), 255)
+    ImageDraw.Draw(letter).text((100, 80), "M", 0, ImageFont.load_default(90), anchor="mm")
+    letter.save(target / "letter.png")
+    return target, labels[0]
+
+
+def test_what_is_rejected_is_a_question_mark(strange):
+    """The best guess stands in brackets; with --all it is the answer."""
+    folder, label = strange
+    digit, letter = runner.invoke(app, ["predict", str(folder)]).stdout.splitlines()
+    assert digit.startswith(f"{folder / 'digit.png'}: {label} ")
+    about = letter.removeprefix(f"{folder / 'letter.png'}: ")
+    assert re.fullmatch(r"\? \(\d 0\.\d{4}\)", about)
+    every = runner.invoke(app, ["predict", "--all", str(folder)]).stdout.splitlines()
+    assert every == [digit, letter.replace("? (", "").removesuffix(")")]
+
+
+def test_json_and_csv_say_what_is_accepted(strange):
+    """The guess is there either way."""
+    folder, label = strange
+    lines = runner.invoke(app, ["predict", str(folder), "--json"]).stdout.splitlines()
+    digit, letter = map(json.loads, lines)
+    assert (digit["label"], digit["accepted"], letter["accepted"]) == (label, True, False)
+    assert letter["label"] in range(10)
+    assert letter["probability"] < 0.5 < digit["probability"]
+    rows = csv.DictReader(io.StringIO(runner.invoke(app, ["predict", str(folder), "--csv"]).stdout))
+    assert [row["accepted"] for row in rows] == ["1", "0"]
+
+
+def test_a_page_shows_guesses_for_what_is_rejected(tmp_path):
+    """They stand in brackets, in the order of the question marks."""
+    page = Image.new("L", (400, 160), 255)
+    draw = ImageDraw.Draw(page)
+    for left, letter in zip((80, 160, 240), "2MM", strict=True):
+        draw.text((left, 80), letter, 0, ImageFont.load_default(70), anchor="mm")
+    page.save(tmp_path / "page.png")
+    command = ["predict", str(tmp_path / "page.png"), "--many"]
+    text = runner.invoke(app, command).stdout.splitlines()[1]
+    assert re.fullmatch(
+        r"  2 ?\? ?\?  \(lowest probability: 0\.\d{4}; guesses for \?: \d, \d\)", text
+    )
+    assert "?" not in runner.invoke(app, [*command, "--all"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--max-risk", "0.01", "--all"], "--all and --max-risk exclude each other"),
+        (["--max-risk", "1e-7"], "max_risk=1e-07 cannot be kept"),
+        (["--max-risk", "2"], "'max_risk' parameter"),
+    ],
+)
+def test_a_risk_that_cannot_be_kept_is_an_error(strange, options, message):
+    """The message says which can."""
+    result = runner.invoke(app, ["predict", str(strange[0]), *options])
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_model_that_rejects_nothing_takes_no_risk(model, strange):
+    """Nobody is to believe that it was kept. `--all` changes nothing."""
+    command = ["predict", "--model", str(model), str(strange[0])]
+    result = runner.invoke(app, [*command, "--max-risk", "0.01"])
+    assert result.exit_code == 2
+    assert "answers everything" in " ".join(result.stderr.replace("│", " ").split())
+    assert runner.invoke(app, [*command, "--all"]).stdout == runner.invoke(app, command).stdout

@@ -28,7 +28,7 @@ def test_a_digit_is_answered_with_what_the_network_sees():
     (digit,) = json.loads(json.dumps(result))["digits"]
     assert digit["probability"] == max(digit["probabilities"].values()) == 0.1
     assert digit["probabilities"].keys() == {*"0123456789"}
-    assert digit["sure"] is False
+    assert digit["sure"] is True  # a model that rejects nothing
     assert digit["line"] is digit["box"] is None
     seen = np.frombuffer(base64.b64decode(digit["seen"]), np.uint8)
     assert_array_equal(seen, DigitImageNormalizer().transform([stroke()])[0])

@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from support.drawing_page import CONTRAST, Page, open_chromium, photo, running_demo
 
-from sk_digits import make_digit_pipeline, save_model
+from sk_digits import SelectiveClassifier, make_digit_pipeline, save_model
 from sk_digits.datasets import load_digits_28
 
 pytestmark = pytest.mark.slow  # a browser and a server for each
@@ -111,13 +111,13 @@ def test_nothing_is_asked_of_other_machines(page):
 
 
 def test_below_the_threshold_the_page_is_not_sure(browser, model_file):
-    """A model that knows nothing gives no answer for certain, but its two best guesses."""
+    """What a model rejects has no answer, but its two best guesses."""
     X, y = load_digits_28(return_X_y=True)
     unsure = model_file.with_name("unsure.safetensors")
-    save_model(
-        make_digit_pipeline(hidden_layer_sizes=(8,), max_epochs=1, lr=1e-5).fit(X, y % 2 * 5 + 3),
-        unsure,
-    )
+    pipeline = make_digit_pipeline(hidden_layer_sizes=(8,), max_epochs=1, lr=1e-5)
+    model = SelectiveClassifier(pipeline, max_risk=1, cv=2).fit(X, y % 2 * 5 + 3)
+    model.threshold_ = 1.0
+    save_model(model, unsure)
     with running_demo(unsure) as (address, process):
         page = Page(browser, address)
         page.draw("3")

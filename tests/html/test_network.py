@@ -17,6 +17,7 @@ from sk_digits import (
     segment_digits,
 )
 from sk_digits._images.mnist_frame import is_framed
+from sk_digits._reader.pretrained import read_rows
 from sk_digits.datasets import fetch_mnist, load_digits_28
 from sk_digits.html import to_html
 
@@ -111,6 +112,27 @@ def test_what_is_rejected_is_rejected_in_the_page(browser, tmp_path, images, lab
         np.testing.assert_array_equal(rejected[margin > 1e-5], expected[margin > 1e-5])
 
 
+@pytest.mark.parametrize("method", ["max_probability", "margin"])
+@pytest.mark.parametrize("labels", [[-1, 3, 5], [-1, 3]])
+def test_the_background_is_no_answer_in_the_page(browser, tmp_path, images, labels, method):
+    """Its probability is what those of the labels lack, and counts in the confidence."""
+    X = images.reshape(len(images), -1)
+    inner = fit(images, PixelScaler(), labels=labels)
+    y = np.array(labels)[load_digits_28().target[: len(images)] % len(labels)]
+    model = SelectiveClassifier(
+        FrozenEstimator(inner), max_risk=1, method=method, background_label=-1
+    ).fit(X, y)
+    model.threshold_ = float(np.median(model.score_samples(X)))
+    open_page(browser, model, tmp_path / "a.html")
+    answers = [answer["digits"][0] for answer in read_pictures(browser, images)]
+    expected, accepted = read_rows(model, X)
+    probabilities = [answer["probabilities"] for answer in answers]
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
+    margin = abs(model.score_samples(X) - model.threshold_)
+    sure = np.array([answer["sure"] for answer in answers])
+    np.testing.assert_array_equal(sure[margin > 1e-5], accepted[margin > 1e-5])
+
+
 @pytest.mark.mnist
 @pytest.mark.parametrize(("precision", "share"), [("float32", 0.999), ("int8", 0.997)])
 def test_the_official_test_digits_are_read_the_same(
@@ -121,7 +143,7 @@ def test_the_official_test_digits_are_read_the_same(
     reader = load_reader()
     open_page(browser, reader, tmp_path / "reader.html", precision)
     labels, probabilities = labels_and_probabilities(browser, X.reshape(-1, 28, 28))
-    expected = reader[1:].predict_proba(X)
+    expected, _ = read_rows(reader[1:], X)
     assert (labels == expected.argmax(axis=1)).mean() >= share
     if precision == "float32":
         # Python frames the few others anew, as the page does.

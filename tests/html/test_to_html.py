@@ -11,9 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from sk_digits import DigitANN, PixelScaler, load_reader, make_digit_pipeline
-from sk_digits._reader import page_reading
 from sk_digits.datasets import load_digits_28
-from sk_digits.html import _network, to_html
+from sk_digits.html import to_html
 
 
 def config_of(path):
@@ -72,11 +71,6 @@ def test_a_label_cannot_end_the_script(tmp_path):
     to_html(model.fit(X, np.array(names, dtype=object)[digits % 4]), tmp_path / "a.html")
     assert config_of(tmp_path / "a.html")["labels"] == sorted(names)
     assert "alert(1)</" not in (tmp_path / "a.html").read_text("utf-8")
-
-
-def test_answers_are_doubtful_where_read_page_doubts_them():
-    """The page and read_page have one limit."""
-    assert _network.NOT_SURE == page_reading.NOT_SURE
 
 
 @pytest.mark.parametrize(

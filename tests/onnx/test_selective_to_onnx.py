@@ -43,6 +43,29 @@ def test_rejected_rows_have_the_reject_label(digits_28, method, words, place):
     assert 0 < np.mean(expected == ("?" if words else -1)) < 0.9
 
 
+@pytest.mark.parametrize("method", ["max_probability", "margin"])
+@pytest.mark.parametrize("words", [False, True])
+def test_the_background_has_no_column(digits_28, method, words):
+    """Its rows are rejected, its probability counts in the confidence."""
+    X, y = digits_28
+    y = np.array([f"number {digit}" for digit in range(10)])[y] if words else y
+    nothing = "nothing" if words else -1
+    X, y = np.concatenate([X, 255 - X]), np.concatenate([y, np.full(len(y), nothing)])
+    ann = DigitANN((32,), max_epochs=6, random_state=0)
+    selective = SelectiveClassifier(
+        ann, max_risk=0.05, method=method, cv=2, background_label=nothing
+    )
+    model = make_pipeline(PixelScaler(), selective).fit(X, y)
+    labels, probabilities = run(model, X, dtype="uint8")
+    assert_array_equal(labels, model.predict(X))
+    assert (labels == nothing)[len(X) // 2 :].mean() > 0.95
+    assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+    assert probabilities.shape == (len(X), 10)
+    model[-1].set_max_risk(1)
+    labels, _ = run(model, X, dtype="uint8")
+    assert_array_equal(labels, model.classes_[model.predict_proba(X).argmax(axis=1)])
+
+
 def test_two_classes_are_calibrated_alike(digits_28):
     """The probabilities of two classes are those of the classifier too."""
     X, y = digits_28

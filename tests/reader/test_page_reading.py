@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from sklearn.linear_model import LogisticRegression
 
 from sk_digits import PageReading, load_reader, make_digit_pipeline, read_page, segment_digits
@@ -58,6 +58,8 @@ def test_boxes_and_images_are_those_of_the_segments(page):
     for digit, segment in zip(digits, segments, strict=True):
         assert_array_equal(digit.image, segment.image)
         assert digit.probability == digit.probabilities.max()
+        assert digit.accepted
+        assert digit.text == "1"
         assert digit.label == digit.classes[digit.probabilities.argmax()] == 1
         assert digit.guesses(None)[0] == (digit.label, digit.probability)
         assert len(digit.guesses(None)) == 10
@@ -91,6 +93,29 @@ def test_any_classifier_of_rows_reads(page, digits_28):
         assert len(reading.lines) == 2
 
 
+def test_what_the_reader_rejects_is_a_question_mark(page):
+    """The text has no guess; the digit has one, and the reading says that it is one."""
+    reader = load_reader()
+    reader["selective"].threshold_ = 1.1
+    reading = read_page(page, reader)
+    assert reading.text == "?? ???\n?"
+    assert {digit.label for line in reading.lines for digit in line} == {1}
+    about = reading.to_dict()
+    assert [digit["accepted"] for digit in about["lines"][0]["digits"]] == [False] * 5
+    assert about["lines"][0]["digits"][0]["label"] == 1
+    reader["selective"].set_max_risk(1)
+    assert read_page(page, reader).text == "11 111\n1"
+
+
+def test_the_probability_is_low_where_no_digit_is():
+    """Those of the labels sum to less than 1: the rest is for what is no digit."""
+    page = Image.new("L", (200, 160), 255)
+    ImageDraw.Draw(page).text((100, 80), "M", 0, ImageFont.load_default(90), anchor="mm")
+    ((digit,),) = read_page(page).lines
+    assert not digit.accepted
+    assert digit.probability < digit.probabilities.sum() < 0.5
+
+
 def test_a_reading_is_plain_values(page):
     """JSON holds it."""
     about = json.loads(json.dumps(read_page(page).to_dict(top=3)))
@@ -98,6 +123,7 @@ def test_a_reading_is_plain_values(page):
     assert [line["numbers"] for line in about["lines"]] == [["11", "111"], ["1"]]
     digit = about["lines"][0]["digits"][0]
     assert digit["label"] == 1
+    assert digit["accepted"] is True
     assert digit["box"] == [40, 40, 100, 48]
     assert [guess["probability"] for guess in digit["top"]] == sorted(
         (guess["probability"] for guess in digit["top"]), reverse=True

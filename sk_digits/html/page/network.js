@@ -85,10 +85,12 @@ export class Network {
   // What an image of 784 pixels is read as: the place of the best label, the probabilities of all,
   // and whether it is sure enough of it.
   read(image) {
-    const { temperature, threshold, method } = this.model;
-    const logits = Array.from(this.run(image).at(-1));
+    const { temperature, threshold, method, background } = this.model;
+    const ofLabels = (values) => values.filter((_, i) => i !== background);
+    const outputs = Array.from(this.run(image).at(-1));
+    const logits = ofLabels(outputs);
     const best = logits.indexOf(Math.max(...logits));
-    const probabilities = softmax(logits, temperature);
+    const probabilities = ofLabels(softmax(outputs, temperature));
     const second = Math.max(0, ...probabilities.filter((_, i) => i !== best));
     const confidence = probabilities[best] - (method === "margin" ? second : 0);
     return { best, probabilities, sure: confidence >= threshold };
