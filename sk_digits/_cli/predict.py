@@ -158,7 +158,7 @@ def predict(
                     if many
                     else "no digit found, or several; --many reads all digits of a page"
                 )
-            typer.echo(write(file, page, many, top))
+            text = write(file, page, many, top)
         except (OSError, ValueError) as error:
             n_failed += 1
             text = in_words(error)
@@ -169,6 +169,7 @@ def predict(
             else:
                 say(text if file in text else f"{file}: {text}")
             continue
+        typer.echo(text)  # outside of the try: nobody may read it any more
         if show is not None:
             panels.append(draw_panel(page, many))
     if show is not None and panels:

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -248,3 +250,17 @@ def test_a_model_that_rejects_nothing_takes_no_risk(model, strange):
     assert result.exit_code == 2
     assert "answers everything" in " ".join(result.stderr.replace("│", " ").split())
     assert runner.invoke(app, [*command, "--all"]).stdout == runner.invoke(app, command).stdout
+
+
+@pytest.mark.slow
+def test_it_ends_in_silence_when_nobody_reads_on(photos):
+    """As in ``sk-digits predict ... | head -1``."""
+    files = [str(path) for path in sorted(photos[0].iterdir())]
+    command = [sys.executable, "-m", "sk_digits", "predict", *files]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith(files[0])
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 1
