@@ -5,7 +5,7 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from support.drawing_page import Page
-from support.drawn_pictures import draw_digits
+from support.drawn_pictures import draw_digits, on_paper
 from support.html_page import labels_and_probabilities, read_pictures
 
 from sk_digits import (
@@ -172,6 +172,45 @@ def test_drawn_pictures_are_read_the_same(browser, tmp_path):
     images = np.array([a["digits"][0]["image"] if a["digits"] else [0] * 784 for a in answers])
     difference = abs(images[found] - rows[found]).max(axis=1)
     assert np.median(difference) <= 2
+
+
+@pytest.mark.parametrize("is_light", [False, True])
+def test_photos_are_read_nearly_the_same(browser, tmp_path, is_light):
+    """Of 60 digits in pencil or chalk, at least 95 of 100 are read as in Python."""
+    drawn, _ = draw_digits(60, seed=1)
+    pictures = on_paper(drawn, np.random.default_rng(0))
+    pictures = 255 - pictures if is_light else pictures
+    reader = load_reader()
+    rows = DigitImageNormalizer(on_blank="zeros").transform(list(pictures))
+    expected = reader[1:].predict_proba(rows).argmax(axis=1)
+    open_page(browser, reader, tmp_path / "reader.html")
+    answers = read_pictures(browser, pictures)
+    labels = np.array([a["digits"][0]["best"] if a["digits"] else -1 for a in answers])
+    assert (labels == expected).mean() >= 0.95
+
+
+def test_small_pictures_cut_out_along_boxes_are_read(browser, tmp_path):
+    """Digits of 20 pixels that touch the edges of their picture are no surroundings."""
+    rows = DigitImageNormalizer().transform(list(load_digits_28().images[:60]))
+    pictures = rows.reshape(-1, 28, 28)[:, 4:24, 4:24]
+    reader = load_reader()
+    expected = reader[1:].predict_proba(rows).argmax(axis=1)
+    open_page(browser, reader, tmp_path / "reader.html")
+    answers = read_pictures(browser, pictures)
+    labels = np.array([a["digits"][0]["best"] if a["digits"] else -1 for a in answers])
+    assert (labels == expected).mean() >= 0.9
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_blank_paper_has_no_digit(browser, tmp_path, pipeline, many):
+    """Whatever its grain and its light, and where the light falls off."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(120, 220, 400)
+    papers = [np.full((300, 400), 128.0), np.tile(ramp, (300, 1))]
+    papers += [paper + rng.normal(0, scale, paper.shape) for paper in papers for scale in (3, 8)]
+    open_page(browser, pipeline, tmp_path / "a.html")
+    answers = read_pictures(browser, np.clip(papers, 0, 255).astype(np.uint8), many=many)
+    assert answers == [{"error": None, "digits": []}] * len(papers)
 
 
 def test_lines_are_found_as_in_python(browser, tmp_path, pipeline):

@@ -34,3 +34,10 @@ def draw_digits(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     digits = np.arange(n) % len(CURVES)
     return np.stack([draw_digit(str(digit), rng) for digit in digits]), digits
+
+
+def on_paper(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return drawn pictures as pencil on grainy paper in uneven light, as a photo shows them."""
+    light = 230 - np.linspace(0, 60, pictures.shape[2])
+    noise = rng.normal(0, 4, pictures.shape)
+    return (light - 0.55 * (255.0 - pictures) + noise).clip(0, 255).astype(np.uint8)

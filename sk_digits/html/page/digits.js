@@ -1,10 +1,11 @@
 // Strokes as digits: one, or several in lines. As sk_digits/_images/grouping.py and segmentation.py.
 
 import { frame, isFramed } from "./frame.js";
-import { cover, findInk, join } from "./ink.js";
+import { asDarkInk, cover, findInk, join } from "./ink.js";
 import { crop, makeImage, resize, shrink } from "./resize.js";
 
 const MAX_STROKES = 1500; // of a page
+const SMALL_PX = 64; // longer side of a small picture
 const DETAIL_PX = 128; // longer side of a digit when it is looked at closely
 const MIN_SECOND = 0.45; // longer side of a second digit, in longer sides of the first
 const MIN_SECOND_AREA = 0.15; // ink of a second digit, in that of the first; less is a piece
@@ -150,7 +151,8 @@ function orderInLines(groups) {
 // The digits of a page: { image, box, line }, in reading order.
 export function segmentDigits(picture, isDrawing) {
   const factor = Math.ceil(Math.max(picture.width, picture.height) / 1600);
-  const page = shrink(picture, factor);
+  const small = shrink(picture, factor);
+  const page = isDrawing ? small : asDarkInk(small);
   const ink = findInk(page, Math.max(0.15 * Math.max(page.width, page.height), 20), isDrawing);
   if (!ink.strokes.length) return [];
   if (ink.strokes.length > MAX_STROKES) {
@@ -169,14 +171,17 @@ export function segmentDigits(picture, isDrawing) {
 }
 
 // The one digit of a picture as a list, empty if there is none. `picture` is from 0, black, to 1.
-export function normalizeDigit(picture, isDrawing) {
-  const levels = picture.data.map((value) => Math.round(255 * value));
-  if (isFramed(makeImage(picture.width, picture.height, levels))) return [Uint8Array.from(levels)];
+export function normalizeDigit(given, isDrawing) {
+  const levels = given.data.map((value) => Math.round(255 * value));
+  if (isFramed(makeImage(given.width, given.height, levels))) return [Uint8Array.from(levels)];
+  const picture = isDrawing ? given : asDarkInk(given);
   const longer = Math.max(picture.width, picture.height);
   const small = shrink(picture, Math.ceil(longer / 400));
   const zoom = Math.max(1, Math.round(200 / longer));
   const overview = resizeBy(small, zoom);
-  const ink = findInk(overview, 0.3 * Math.max(overview.width, overview.height), isDrawing);
+  const faint = longer <= SMALL_PX ? 0.5 : 0.7; // strokes of small pictures may be narrower than a pixel
+  const window = 0.3 * Math.max(overview.width, overview.height);
+  const ink = findInk(overview, window, isDrawing, faint);
   const chosen = chooseDigit(ink);
   if (!chosen) return [];
   const scale = Math.ceil(longer / 400) / zoom;
@@ -191,7 +196,7 @@ export function normalizeDigit(picture, isDrawing) {
   const factor = Math.max(1, Math.floor(size / DETAIL_PX));
   const nearZoom = Math.max(1, Math.round(DETAIL_PX / size));
   const detail = resizeBy(shrink(crop(picture, y, x, y1, x1), factor), nearZoom);
-  const near = findInk(detail, (0.6 * size * nearZoom) / factor, isDrawing);
+  const near = findInk(detail, (0.6 * size * nearZoom) / factor, isDrawing, faint);
   // Of the strokes there, those that are the digit's in the overview too.
   const isChosen = ([y2, x2, y3, x3]) => {
     const place = (edge, start) => ((edge * factor) / nearZoom + start) / scale;

@@ -7,6 +7,7 @@ import { findStrokes } from "./shapes.js";
 const MIN_DEPTH = 0.04; // of the paper's brightness; fainter marks are stains
 const MIN_DEPTH_IN_NOISE = 4.5; // in standard deviations of the noise
 const MIN_LEVEL = 2; // mean depth of a stroke, in those of the faintest mark; less is grain or shadow
+const MIN_INNER_AREA = 0.0005; // in areas of the picture, of writing that something surrounds
 const MAX_SPECK_AREA = 0.01; // in areas of the largest stroke
 const PAPER_PX = 192; // longer side of the picture in which the paper is looked for
 
@@ -69,9 +70,9 @@ function otsu(values) {
   return threshold;
 }
 
-// Whether the writing is lighter than its ground: ink is rare, so it is the longer tail of what
+// The picture with dark writing on light ground. Ink is rare, so it is the longer tail of what
 // differs from the brightness around.
-function isLight(brightness) {
+export function asDarkInk(brightness) {
   const small = shrink(brightness, Math.ceil(Math.max(brightness.width, brightness.height) / 64));
   const reach = 12;
   let third = 0;
@@ -87,16 +88,18 @@ function isLight(brightness) {
       third += (small.data[i] - sum / n) ** 3;
     }
   }
-  return third > 0;
+  if (third <= 0) return brightness;
+  const inverted = brightness.data.map((value) => 1 - value);
+  return makeImage(brightness.width, brightness.height, inverted);
 }
 
-// The ink of a picture, whose brightness is from 0 to 1: its depth, the noise of that on paper, and
-// its strokes. A drawing is black on white without noise. No stroke is as wide as `window` pixels.
-export function findInk(picture, window, isDrawing) {
+// The ink of a picture, whose brightness is from 0, dark writing, to 1: its depth, the noise of that
+// on paper, and its strokes. A drawing is black on white without noise. No stroke is as wide as
+// `window` pixels. `faint` is how deep the faint parts of a stroke are, in depths of what is ink
+// without doubt.
+export function findInk(picture, window, isDrawing, faint = 0.7) {
   const { width, height } = picture;
-  const brightness = isDrawing || !isLight(picture) ? picture.data : picture.data.map((v) => 1 - v);
-  const lit = makeImage(width, height, brightness);
-  const raw = isDrawing ? brightness.map((value) => 1 - value) : depthOf(lit, window);
+  const raw = isDrawing ? picture.data.map((value) => 1 - value) : depthOf(picture, window);
   let noise = 0;
   if (!isDrawing) {
     const steps = raw.map((value, i) => Math.abs(value - raw[Math.max(i - 3, 0)]));
@@ -106,30 +109,53 @@ export function findInk(picture, window, isDrawing) {
   const floor = Math.max(MIN_DEPTH, MIN_DEPTH_IN_NOISE * noise);
   const marks = depth.filter((value) => value > floor);
   const threshold = marks.length < 4 ? 1 : Math.max(floor, otsu(marks));
+  const least = Math.max(floor, faint * threshold);
   const mask = makeImage(
     width,
     height,
-    depth.map((value) => (value > threshold ? 1 : 0)),
+    depth.map((value) => (value > least ? 1 : 0)),
   );
   const { labels, boxes, areas } = findStrokes(mask);
   const sums = new Float64Array(boxes.length + 1);
-  for (let i = 0; i < labels.length; i++) sums[labels[i]] += depth[i];
-  const kept = boxes.map(
-    (box, i) =>
-      isDrawing ||
-      (!isSurroundings(box, width, height) && sums[i + 1] / areas[i] > MIN_LEVEL * floor),
-  );
-  const largest = areas.reduce((most, area, i) => (kept[i] ? Math.max(most, area) : most), 0);
-  const strokes = boxes
-    .map((_, i) => i)
-    .filter((i) => kept[i] && areas[i] >= MAX_SPECK_AREA * largest);
+  const deepest = new Float64Array(boxes.length + 1);
+  for (let i = 0; i < labels.length; i++) {
+    sums[labels[i]] += depth[i];
+    deepest[labels[i]] = Math.max(deepest[labels[i]], depth[i]);
+  }
+  const isInk = (i) =>
+    deepest[i + 1] > threshold && (isDrawing || sums[i + 1] / areas[i] > MIN_LEVEL * floor);
+  const inked = [...boxes.keys()].filter(isInk);
+  const filled = (i) => areas[i] / ((boxes[i][2] - boxes[i][0]) * (boxes[i][3] - boxes[i][1]));
+  const sides = (i) => touchedSides(boxes[i], width, height);
+  // What touches two sides is the table, the edge of the paper or a shadow.
+  const inner = inked.filter((i) => isDrawing || sides(i).length < 2);
+  const isRich = inner.some((i) => areas[i] >= MIN_INNER_AREA * width * height);
+  const kept = isRich
+    ? inner
+    : inked.filter((i) => inner.includes(i) || isCut(sides(i), filled(i)));
+  const largest = kept.reduce((most, i) => Math.max(most, areas[i]), 0);
+  const strokes = kept.filter((i) => areas[i] >= MAX_SPECK_AREA * largest);
   return { width, height, depth, noise, labels, boxes, areas, strokes };
 }
 
-// Whether a stroke is what surrounds the writing: the table, the edge of the paper or a shadow.
-function isSurroundings([top, left, bottom, right], width, height) {
-  const sides = (top === 0) + (left === 0) + (bottom === height) + (right === width);
-  return sides >= 2;
+function touchedSides([top, left, bottom, right], width, height) {
+  const touches = {
+    top: top === 0,
+    left: left === 0,
+    bottom: bottom === height,
+    right: right === width,
+  };
+  return Object.keys(touches).filter((side) => touches[side]);
+}
+
+// Whether a stroke may be a digit that is cut out along its box: it reaches from side to side, and
+// is no band along a side.
+function isCut(sides, filled) {
+  const spans = [
+    ["top", "bottom"],
+    ["left", "right"],
+  ].some((pair) => pair.every((side) => sides.includes(side)));
+  return spans && (sides.length < 3 || filled < 0.6);
 }
 
 // The box around strokes: [top, left, bottom, right].
