@@ -136,7 +136,8 @@ def test_it_reads_the_official_test_images_as_its_card_says():
     data = fetch_mnist(subset="test")
     reader = load_reader()[1:]
     answered, labels = reader.score_samples(data.data) >= reader[-1].threshold_, data.target
-    assert answered.mean() == pytest.approx(read_metadata(FILE)["metadata"]["coverage"]) > 0.95
+    assert answered.mean() >= 0.95
+    assert answered.mean() == pytest.approx(read_metadata(FILE)["metadata"]["coverage"], abs=2e-4)
     assert (reader.predict(data.data) != labels)[answered].mean() <= 0.001
     reader[-1].set_max_risk(1)
     accuracy = reader.score(data.data, labels)
