@@ -58,14 +58,21 @@ class Known(ClassifierMixin, BaseEstimator):
         return X
 
 
-def resplit(name: str, logits: NDArray[Any], y: NDArray[Any]) -> None:
+def resplit(
+    name: str, logits: NDArray[Any], y: NDArray[Any], background_label: int | None = None
+) -> None:
     """Print how often each risk is kept, and the mean coverage."""
-    known = FrozenEstimator(Known().fit(logits, y))
+    classes = np.unique(y)
+    if background_label is not None:
+        classes = np.append(background_label, classes)
+    known = FrozenEstimator(Known().fit(logits, classes))
     found: dict[float, list[tuple[float, float]]] = {risk: [] for risk in RISKS}
     for seed in range(N_SPLITS):
         calibrating, judging = train_test_split(np.arange(len(y)), test_size=0.5, random_state=seed)
-        model = SelectiveClassifier(known, max_risk=1).fit(logits[calibrating], y[calibrating])
-        errors = known.classes_[logits[judging].argmax(axis=1)] != y[judging]
+        model = SelectiveClassifier(known, max_risk=1, background_label=background_label)
+        model.fit(logits[calibrating], y[calibrating])
+        proba = model.predict_proba(logits[judging])
+        errors = model.classes_[proba.argmax(axis=1)] != y[judging]
         scores = model.score_samples(logits[judging])
         for risk in RISKS:
             try:
@@ -98,9 +105,8 @@ def print_resplits() -> None:
         model.fit(train.data[rows], train.target[rows])
         resplit(name, model.decision_function(test.data), test.target)
     reader = load_reader()
-    frozen = Pipeline(reader.steps[1:-1]).transform(test.data)
-    logits = reader["selective"].estimator_.decision_function(frozen)
-    resplit("load_reader()", logits[:, reader["selective"]._columns()], test.target)
+    logits = reader["selective"].estimator_.decision_function(reader["scaler"].transform(test.data))
+    resplit("load_reader()", logits, test.target, reader["selective"].background_label)
 
 
 def calibration_error(proba: NDArray[Any], is_right: NDArray[np.bool_]) -> float:

@@ -25,7 +25,7 @@ def test_rejected_rows_have_the_reject_label(digits_28, method, words, place):
     X, y = digits_28
     y = np.array([f"number {digit}" for digit in range(10)])[y] if words else y
     inner = make_digit_pipeline(
-        hidden_layer_sizes=(32,), max_epochs=6, augmentation=None, random_state=0
+        hidden_layer_sizes=(32,), max_epochs=12, augmentation=None, random_state=0
     )
     if place == "last":
         ann = DigitANN((32,), max_epochs=6, random_state=0)
