@@ -185,7 +185,7 @@ def test_the_keyboard_reaches_everything(page):
     page.draw("1")
     page.answer()
     page.find("summary").click()
-    page.wait(lambda: page.find(".units"))
+    page.wait(lambda: page.pad.find_elements(By.CSS_SELECTOR, ".units"))
     page.browser.find_element(By.ID, "one-tab").click()
     focused = []
     for _ in range(12):
