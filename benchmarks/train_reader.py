@@ -8,9 +8,9 @@
    chooses a temperature and a threshold.
 
 Temperature and threshold change no guess. But what `MORE` and `SHARE_IN_USE` say was chosen when
-figures of the test images had been seen, so these are slightly optimistic. With --hands, the card has
-other people's digits, too, by which nothing was chosen: files FOLDER/NAME.npz with arrays `images`
-(n, height, width), uint8, light ink on dark, and `labels` (n,).
+figures of the test images had been seen, so these are slightly optimistic. With --hands, the card
+has other people's digits, too, by which nothing was chosen: files FOLDER/NAME.npz with arrays
+`images` (n, height, width), uint8, light ink on dark, and `labels` (n,).
 
     python benchmarks/train_reader.py --out sk_digits/_reader/reader.safetensors
 
