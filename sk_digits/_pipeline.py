@@ -56,7 +56,6 @@ def make_digit_pipeline(
         "dropout": 0.1,
         "batch_norm": True,
         "lr": 6e-3,
-        "batch_size": 256,
         "label_smoothing": 0.1,
         "augmentation": RandomWarp(
             rotation=15, shear=0.25, scale=0.15, translation=0.07, elastic=0.02
