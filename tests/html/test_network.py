@@ -1,5 +1,7 @@
 """The network in the page answers as the model does."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
@@ -45,9 +47,14 @@ def fit(images, *steps, labels=None, **params):
     return make_pipeline(*steps, ann).fit(X if steps else X / np.float32(255), y)
 
 
-@pytest.mark.parametrize("activation", ["relu", "logistic", "tanh", "identity"])
-@pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("sizes", [(), (5,), (40, 30, 20)])
+@pytest.mark.parametrize(
+    ("activation", "batch_norm", "sizes"),
+    [
+        *itertools.product(["relu", "logistic", "tanh", "identity"], [False, True], [(30, 20)]),
+        ("relu", False, ()),
+        ("relu", True, (5,)),
+    ],
+)
 def test_any_architecture_has_the_same_probabilities(
     browser, tmp_path, images, activation, batch_norm, sizes
 ):
@@ -134,14 +141,12 @@ def test_the_background_is_no_answer_in_the_page(browser, tmp_path, images, labe
 
 
 @pytest.mark.mnist
-@pytest.mark.parametrize(
-    ("precision", "n_digits", "share"), [("float32", 2_000, 0.999), ("int8", 10_000, 0.997)]
-)
+@pytest.mark.parametrize(("precision", "share"), [("float32", 0.999), ("int8", 0.997)])
 def test_the_official_test_digits_are_read_the_same(
-    browser, tmp_path, mnist_home, precision, n_digits, share
+    browser, tmp_path, mnist_home, precision, share
 ):
     """Nearly all digits have the same label, and close probabilities in float32."""
-    X = fetch_mnist(subset="test").data[:n_digits]
+    X = fetch_mnist(subset="test").data[:2000]
     reader = load_reader()
     open_page(browser, reader, tmp_path / "reader.html", precision)
     labels, probabilities = labels_and_probabilities(browser, X.reshape(-1, 28, 28))
@@ -155,8 +160,8 @@ def test_the_official_test_digits_are_read_the_same(
 
 
 def test_drawn_pictures_are_read_the_same(browser, tmp_path):
-    """Of 500 drawn digits, at least 99 of 100 are read as DigitImageNormalizer has them read."""
-    pictures, digits = draw_digits(500)
+    """Of 200 drawn digits, at least 99 of 100 are read as DigitImageNormalizer has them read."""
+    pictures, digits = draw_digits(200)
     reader = load_reader()
     rows = DigitImageNormalizer(on_blank="nan").transform(list(pictures))
     found = ~np.isnan(rows).any(axis=1)
