@@ -51,7 +51,7 @@ def _as_text(file: str, page: PageReading, many: bool, top: int) -> str:
         guesses = "  ".join(f"{label} {p:.4f}" for label, p in digit.guesses(top))
         return f"{file}: {guesses if digit.accepted else f'? ({guesses})'}"
     text = f"{file}:"
-    for line, numbers in zip(page.lines, page.numbers, strict=True):
+    for line, numbers in zip(page.lines, page.accepted_numbers, strict=True):
         about = f"lowest probability: {min(digit.probability for digit in line):.4f}"
         if guesses := ", ".join(str(digit.label) for digit in line if not digit.accepted):
             about += f"; guesses for ?: {guesses}"

@@ -91,8 +91,13 @@ class PageReading:
 
     @property
     def numbers(self) -> list[list[str]]:
-        """The numbers of each line: digits that stand close together, "?" for a rejected one."""
-        return [_join_numbers(line) for line in self.lines]
+        """The numbers of each line: digits that stand close together, also those rejected."""
+        return [_join_numbers(line, [str(digit.label) for digit in line]) for line in self.lines]
+
+    @property
+    def accepted_numbers(self) -> list[list[str]]:
+        """The numbers of each line with "?" for each digit that the classifier rejects."""
+        return [_join_numbers(line, [digit.text for digit in line]) for line in self.lines]
 
     @property
     def text(self) -> str:
@@ -181,7 +186,8 @@ def read_page(
         The page: a photo, scan or drawing, as an array or as a file.
     reader : classifier or None, default=None
         A fitted classifier of pictures, or of rows of 784 pixels, with `predict_proba`. What a
-        :class:`SelectiveClassifier` rejects is "?" in the text. None is :func:`load_reader`.
+        :class:`SelectiveClassifier` rejects is "?" in `accepted_numbers`. None is
+        :func:`load_reader`.
     ink : {"auto", "dark", "light"}, default="auto"
         Whether the writing is darker or lighter than its ground; "auto" finds out.
     max_pixels : int, default=40_000_000
@@ -256,19 +262,19 @@ def _digit_to_dict(digit: DigitReading, top: int) -> dict[str, Any]:
     return {**guesses[0], "accepted": digit.accepted, "box": list(digit.box), "top": guesses}
 
 
-def _join_numbers(line: list[DigitReading]) -> list[str]:
+def _join_numbers(line: list[DigitReading], texts: list[str]) -> list[str]:
     """Return the numbers of a line, given its digits."""
     centres = [(digit.box[1] + digit.box[3]) / 2 for digit in line]
     steps = np.diff(centres)
     height = float(np.median([digit.box[2] - digit.box[0] for digit in line]))
     low, high = (bound * height for bound in STEP_BOUNDS)
     largest = np.clip(MAX_STEP * np.median(steps), low, high) if len(steps) else 0
-    numbers = [line[0].text]
-    for digit, step in zip(line[1:], steps, strict=True):
+    numbers = texts[:1]
+    for text, step in zip(texts[1:], steps, strict=True):
         if step <= largest:
-            numbers[-1] += digit.text
+            numbers[-1] += text
         else:
-            numbers.append(digit.text)
+            numbers.append(text)
     return numbers
 
 

@@ -94,11 +94,12 @@ def test_any_classifier_of_rows_reads(page, digits_28):
 
 
 def test_what_the_reader_rejects_is_a_question_mark(page):
-    """The text has no guess; the digit has one, and the reading says that it is one."""
+    """The text has all guesses, and the reading says that they are rejected."""
     reader = load_reader()
     reader["selective"].threshold_ = 1.1
     reading = read_page(page, reader)
-    assert reading.text == "?? ???\n?"
+    assert reading.accepted_numbers == [["??", "???"], ["?"]]
+    assert reading.text == "11 111\n1"
     assert {digit.label for line in reading.lines for digit in line} == {1}
     about = reading.to_dict()
     assert [digit["accepted"] for digit in about["lines"][0]["digits"]] == [False] * 5
