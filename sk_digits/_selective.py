@@ -346,6 +346,15 @@ class SelectiveClassifier(MetaEstimatorMixin, AtomicParams, ClassifierMixin, Bas
             return np.arange(len(classes))
         return np.flatnonzero(classes != self.background_label)
 
+    @property
+    def _logit_scale(self) -> float:
+        """What the logits of each class, also of two, are multiplied by before the softmax.
+
+        scikit-learn makes the logits of two classes minus and plus their difference: twice as far
+        apart.
+        """
+        return (2 if len(self.estimator_.classes_) == 2 else 1) / self.temperature_
+
     def _measure(self, joint: NDArray[Any]) -> NDArray[Any]:
         """Return the confidence of each row, given what `_calibrate` returns."""
         if self.method == "max_probability" or joint.shape[1] == 1:

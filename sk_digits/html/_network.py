@@ -67,7 +67,7 @@ def describe_model(model: Any, precision: str) -> dict[str, Any]:
             for i, (_, bias) in enumerate(layers)
         ],
         "precision": precision,
-        "temperature": _find_temperature(selective),
+        "temperature": 1.0 if selective is None else float(1 / selective._logit_scale),
         "threshold": getattr(selective, "threshold_", 0.0),
         "method": getattr(selective, "method", "max_probability"),
         "rejects": selective is not None,
@@ -96,14 +96,6 @@ def _find_divisor(steps: list[Any]) -> float:
     if scalers:
         return float(np.prod([scaler.pixel_max_ for scaler in scalers]))
     return 1.0 if steps else WHITE
-
-
-def _find_temperature(selective: SelectiveClassifier | None) -> float:
-    """Return what the network's logits are divided by."""
-    if selective is None:
-        return 1.0
-    # The calibrated logits of two classes are minus and plus their difference: twice as far apart.
-    return float(selective.temperature_) / (2 if len(selective.estimator_.classes_) == 2 else 1)
 
 
 def _fold(ann: DigitANN) -> list[tuple[NDArray[Any], NDArray[Any]]]:

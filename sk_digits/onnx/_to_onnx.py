@@ -70,11 +70,9 @@ def _add_rejection(model: ModelProto, selective: SelectiveClassifier) -> None:
         ]
     dtype = np.dtype(tensor_dtype_to_np_dtype(probabilities.type.tensor_type.elem_type))
     is_text = labels.type.tensor_type.elem_type == TensorProto.STRING
-    # The calibrated logits of two classes are minus and plus their difference: twice as far apart.
-    spread = 2 if len(selective.estimator_.classes_) == 2 else 1
     constants = {
         "smallest": np.array(np.finfo(dtype).tiny, dtype),  # whose logarithm is finite
-        "beta": np.array(spread / selective.temperature_, dtype),
+        "beta": np.array(selective._logit_scale, dtype),
         "threshold": np.array(selective.threshold_, dtype),
         "reject_label": np.array(selective.reject_label_, object if is_text else np.int64),
         "two": np.array([2], np.int64),
