@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,7 +183,9 @@ def _backend(dask: str | None, n_jobs: int | None, n_fits: int) -> Iterator[Any]
     from joblib import cpu_count, parallel_config
 
     if dask is None:
-        with parallel_config("loky", n_jobs=min(n_jobs or cpu_count(), n_fits)):
+        # Ctrl-C in a terminal goes to all processes. This one stops its workers; they print nothing.
+        ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+        with parallel_config("loky", n_jobs=min(n_jobs or cpu_count(), n_fits), **ignore):
             yield None
         return
     try:
