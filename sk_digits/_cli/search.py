@@ -183,7 +183,7 @@ def _backend(dask: str | None, n_jobs: int | None, n_fits: int) -> Iterator[Any]
     from joblib import cpu_count, parallel_config
 
     if dask is None:
-        # Ctrl-C in a terminal goes to all processes. This one stops its workers; they print nothing.
+        # Ctrl-C in a terminal goes to all processes. This one stops its silent workers.
         ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
         with parallel_config("loky", n_jobs=min(n_jobs or cpu_count(), n_fits), **ignore):
             yield None
