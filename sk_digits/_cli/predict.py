@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import glob
 import io
 import json
+import signal
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -18,9 +22,12 @@ from sk_digits._cli.data import warn_of_bundled_digits
 from sk_digits._cli.options import PICTURES, Ink, Model, Quiet, check_writable, open_reader
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from sk_digits import PageReading
 
 BOX = ("top", "left", "bottom", "right")
+ALONE = 32  # files that this process reads while others start, which takes seconds
 
 
 def find_files(images: list[str]) -> Iterator[str]:
@@ -42,6 +49,74 @@ def find_files(images: list[str]) -> Iterator[str]:
         if not found:
             raise FileNotFoundError(f"{name}: no images found ({', '.join(sorted(SUFFIXES))}).")
         yield from found
+
+
+class Options(NamedTuple):
+    """How to read all files."""
+
+    model: Path | None
+    max_risk: float | None
+    ink: Any
+    many: bool
+    show: bool
+    top: int
+
+
+class Answer(NamedTuple):
+    """What is printed for a file: its text or its error; and its part of the picture."""
+
+    text: str | None
+    error: str | None
+    panel: Image | None
+    warnings: list[str]
+
+
+_open_reader = functools.cache(open_reader)  # once in each process
+
+
+def _read_file(file: str, options: Options, write: Callable[..., str]) -> Answer:
+    """Read the digit of an image, or the digits of a page."""
+    from sk_digits._cli.answer_sheet import draw_panel
+    from sk_digits._images.image_files import read_image
+    from sk_digits._reader.page_reading import read_digit, read_page
+
+    many, reader = options.many, _open_reader(options.model, options.max_risk)
+    text = error = panel = None
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            pixels = read_image(sys.stdin.buffer if file == "-" else file)
+            page = (read_page if many else read_digit)(pixels, reader, ink=options.ink)
+            if not page.lines:
+                raise ValueError(
+                    "no digits found that stand out from their ground"
+                    if many
+                    else "no digit found, or several; --many reads all digits of a page"
+                )
+            text = write(file, page, many, options.top)
+            panel = draw_panel(page, many) if options.show else None
+        except (OSError, ValueError) as caught_error:
+            error = in_words(caught_error)
+    return Answer(text, error, panel, [str(warning.message) for warning in caught])
+
+
+def _read_files(files: list[str], read: Callable[[str], Answer]) -> Generator[Answer, None, None]:
+    """Yield the answers in order, those after the first files from a process per core."""
+    from joblib import Parallel, delayed
+
+    first, rest = files[:ALONE], files[ALONE:]
+    if not rest or "-" in rest:
+        yield from map(read, files)
+        return
+    warnings.filterwarnings("ignore", ".* tasks", UserWarning)  # that are stopped at the end
+    # Ctrl-C in a terminal goes to all processes. This one stops the others, which inherit that
+    # they ignore it.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        answers = Parallel(n_jobs=-1, return_as="generator")(delayed(read)(file) for file in rest)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    yield from map(read, first)
+    yield from answers
 
 
 def _as_text(file: str, page: PageReading, many: bool, top: int) -> str:
@@ -135,43 +210,37 @@ def predict(
     from rich.console import Console
     from rich.progress import track
 
-    from sk_digits._cli.answer_sheet import draw_answers, draw_panel
-    from sk_digits._images.image_files import read_image
-    from sk_digits._reader.page_reading import read_digit, read_page
+    from sk_digits._cli.answer_sheet import draw_answers
 
-    reader = open_reader(model, 1 if all_guesses else max_risk)
+    options = Options(model, 1 if all_guesses else max_risk, ink, many, show is not None, top)
+    write = _as_json if as_json else _as_csv if as_csv else _as_text
+    read = functools.partial(_read_file, options=options, write=write)
+    _open_reader.cache_clear()
+    _open_reader(model, options.max_risk)  # an error ends the command
     warn_of_bundled_digits(model)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal or sys.stdout.isatty() or len(files) < 4
-    write = _as_json if as_json else _as_csv if as_csv else _as_text
     if as_csv:
         guesses = (f"{name}_{i}" for i in range(1, top + 1) for name in ("label", "probability"))
         typer.echo(_csv_row(["file", "line", *BOX, "error", "accepted"], *guesses))
     panels, n_failed = [], 0
-    for file in track(files, "reading", console=console, disable=hidden, transient=True):
-        try:
-            pixels = read_image(sys.stdin.buffer if file == "-" else file)
-            page = (read_page if many else read_digit)(pixels, reader, ink=ink)
-            if not page.lines:
-                raise ValueError(
-                    "no digits found that stand out from their ground"
-                    if many
-                    else "no digit found, or several; --many reads all digits of a page"
-                )
-            text = write(file, page, many, top)
-        except (OSError, ValueError) as error:
+    bar = track(files, "reading", console=console, disable=hidden, transient=True)
+    with contextlib.closing(_read_files(files, read)) as answers:
+        for file, answer in zip(bar, answers, strict=True):
+            for message in answer.warnings:
+                warnings.warn(message, stacklevel=1)
+            if answer.panel is not None:
+                panels.append(answer.panel)
+            if answer.error is None:
+                typer.echo(answer.text)
+                continue
             n_failed += 1
-            text = in_words(error)
             if as_json:
-                typer.echo(json.dumps({"file": file, "error": text}))
+                typer.echo(json.dumps({"file": file, "error": answer.error}))
             elif as_csv:
-                typer.echo(_csv_row([file, *[None] * 5, text]))
+                typer.echo(_csv_row([file, *[None] * 5, answer.error]))
             else:
-                say(text if file in text else f"{file}: {text}")
-            continue
-        typer.echo(text)  # outside of the try: nobody may read it any more
-        if show is not None:
-            panels.append(draw_panel(page, many))
+                say(answer.error if file in answer.error else f"{file}: {answer.error}")
     if show is not None and panels:
         draw_answers(panels).save(show)
         say(f"saved {show}")

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -178,6 +180,28 @@ def test_unreadable_images_are_reported_and_skipped(model, photos, tmp_path):
     assert all(line.startswith("sk-digits: ") for line in lines)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--json"], ["--csv"], ["--many", "--json"]])
+def test_processes_answer_as_one_does(photos, tmp_path, monkeypatch, options):
+    """The answers, errors and the picture are in the order of the files."""
+    (tmp_path / "broken.png").write_bytes((photos[0] / "1.png").read_bytes()[:100])
+    files = [str(path) for path in sorted(photos[0].iterdir())]
+    files.insert(12, str(tmp_path / "broken.png"))
+    results, pictures = [], []
+    for alone in (100, 3):
+        monkeypatch.setattr("sk_digits._cli.predict.ALONE", alone)
+        show = tmp_path / f"{alone}.png"
+        results.append(runner.invoke(app, ["predict", *options, *files, "--show", str(show)]))
+        pictures.append(show.read_bytes())
+    for result in results:
+        assert result.exit_code == 1
+        assert "1 of 21 images could not be read" in result.stderr
+    assert results[0].stdout == results[1].stdout
+    assert results[0].stdout.count("\n") >= 20
+    assert results[0].stderr.replace("100.png", "3.png") == results[1].stderr
+    assert pictures[0] == pictures[1]
+
+
 @pytest.fixture(scope="module")
 def strange(photos, tmp_path_factory):
     """Return a folder with a digit and a letter, and the digit's label."""
@@ -252,15 +276,41 @@ def test_a_model_that_rejects_nothing_takes_no_risk(model, strange):
     assert runner.invoke(app, [*command, "--all"]).stdout == runner.invoke(app, command).stdout
 
 
-@pytest.mark.slow
-def test_it_ends_in_silence_when_nobody_reads_on(photos):
-    """As in ``sk-digits predict ... | head -1``."""
-    files = [str(path) for path in sorted(photos[0].iterdir())]
+def _copies(photos, folder, n):
+    """Return the names of `n` copies of a photo."""
+    files = [folder / f"{i:03}.png" for i in range(n)]
+    for file in files:
+        file.write_bytes((photos[0] / "0.png").read_bytes())
+    return list(map(str, files))
+
+
+def _start(files):
     command = [sys.executable, "-m", "sk_digits", "predict", *files]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline().startswith(files[0])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes, start_new_session=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_read", [1, 40])
+def test_it_ends_in_silence_when_nobody_reads_on(photos, tmp_path, n_read):
+    """As in ``sk-digits predict ... | head -1``, also when processes read."""
+    files = _copies(photos, tmp_path, 300)
+    with _start(files) as process:
+        for file in files[:n_read]:
+            assert process.stdout.readline().startswith(file)
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_read", [1, 40])
+def test_ctrl_c_stops_all_processes(photos, tmp_path, n_read):
+    """One line says so."""
+    files = _copies(photos, tmp_path, 300)
+    with _start(files) as process:
+        for file in files[:n_read]:
+            assert process.stdout.readline().startswith(file)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+        assert process.stderr.read() == "sk-digits: stopped\n"
+        assert process.wait() == 130
