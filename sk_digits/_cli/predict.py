@@ -99,23 +99,35 @@ def _read_file(file: str, options: Options, write: Callable[..., str]) -> Answer
     return Answer(text, error, panel, [str(warning.message) for warning in caught])
 
 
+@contextlib.contextmanager
+def _workers_ignore_ctrl_c() -> Iterator[None]:
+    """Block Ctrl-C here, and in the processes that start meanwhile for good: they inherit it.
+
+    A terminal sends it to all processes; this one stops the others.
+    """
+    if sys.platform == "win32":  # it has no such mask
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _read_files(files: list[str], read: Callable[[str], Answer]) -> Generator[Answer, None, None]:
     """Yield the answers in order, those after the first files from a process per core."""
     from joblib import Parallel, delayed
 
-    first, rest = files[:ALONE], files[ALONE:]
+    alone, rest = files[:ALONE], files[ALONE:]
     if not rest or "-" in rest:
         yield from map(read, files)
         return
+    yield read(alone[0])  # before others take the cores
     warnings.filterwarnings("ignore", ".* tasks", UserWarning)  # that are stopped at the end
-    # Ctrl-C in a terminal goes to all processes. This one stops the others, which inherit that
-    # they ignore it.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
+    with _workers_ignore_ctrl_c():
         answers = Parallel(n_jobs=-1, return_as="generator")(delayed(read)(file) for file in rest)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    yield from map(read, first)
+    yield from map(read, alone[1:])
     yield from answers
 
 
