@@ -40,7 +40,7 @@ from sk_digits import (
 from sk_digits.datasets import fetch_mnist
 
 # Making the inputs may warn; unknown warnings of the calls themselves are errors.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.filterwarnings("ignore")]
 
 VARIANTS = [{}, {"batch_size": 4}, {"batch_norm": True}, {"class_weight": "balanced"}]
 PLANNED = {}

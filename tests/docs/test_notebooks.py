@@ -1,4 +1,7 @@
-"""The gallery's notebooks run in Jupyter, with the digits that come with scikit-learn."""
+"""The gallery's notebooks run in Jupyter, with the digits that come with scikit-learn.
+
+Two stand for all: the build of the docs runs every example as a script.
+"""
 
 import shutil
 from pathlib import Path
@@ -9,14 +12,14 @@ from nbclient import NotebookClient
 from sphinx_gallery.notebook import python_to_jupyter_cli
 from support.no_mnist import WITHOUT_MNIST
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", ["plot_tutorial", "plot_search_on_dask"])
 def test_a_notebook_runs(example, tmp_path):
     """The notebook that readers download runs to its end, and its figures are drawn."""
-    script = shutil.copy(example, tmp_path)
+    script = shutil.copy(EXAMPLES / f"{example}.py", tmp_path)
     python_to_jupyter_cli([str(script)])
     notebook = nbformat.read(Path(script).with_suffix(".ipynb"), as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(WITHOUT_MNIST))

@@ -23,7 +23,7 @@ from sk_digits._reader.pretrained import read_rows
 from sk_digits.datasets import fetch_mnist, load_digits_28
 from sk_digits.html import to_html
 
-pytestmark = pytest.mark.slow  # a browser
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # a browser
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,7 @@ def assert_mnist_form(image):
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     index=st.integers(0, 1796),
@@ -214,6 +215,7 @@ def test_transparent_margins_around_a_picture_are_background():
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_digits_of_64_pixels_can_be_read():
     """scikit-learn's digits of 8x8 pixels are classified about as well as in MNIST's layout."""
     rows, y = (
@@ -513,6 +515,7 @@ def test_a_pipeline_reads_pictures():
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.mnist
 @pytest.mark.parametrize(
     ("rung", "least"), [("clean", 0.9), ("polarity", 0.9), ("light", 0.9), ("everything", 0.8)]

@@ -8,7 +8,7 @@ from scipy import ndimage
 from sk_digits import DigitImageNormalizer, segment_digits
 from sk_digits.datasets import load_digits_28
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 PAPER, INK = 240, 20
 POLARITIES = pytest.mark.parametrize("light_ink", [False, True], ids=["dark", "light"])

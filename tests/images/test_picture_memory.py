@@ -10,10 +10,10 @@ import pytest
 from sk_digits._images.image_files import FORMATS
 
 SCRIPT = Path(__file__).parents[1] / "support" / "picture_memory.py"
-WIDTH, HEIGHT = 3000, 2000
+WIDTH, HEIGHT = 2000, 1500
 # As the docstring of max_pixels says.
 BYTES_A_PIXEL = 20
-MORE = {"DigitImageNormalizer": 50e6, "segment_digits": 200e6}
+MORE = {"DigitImageNormalizer": 50e6, "segment_digits": 100e6}
 
 
 @pytest.mark.slow
