@@ -60,10 +60,11 @@ def _rate(ink: Ink, brightness: NDArray[np.float32], members: list[int]) -> Grou
     ring[inner] = False
     purity = float((part[ring] > middle).mean()) if ring.any() else 1.0
     height, width = ink.depth.shape
-    # How much of the borders that the box lies on is ink.
+    # How much of the borders that the box lies on is ink. The ends of a 1 are all ink, but short.
     sides = [mask[inner][0]] * (top == 0) + [mask[inner][-1]] * (bottom == height)
     sides += [mask[inner][:, 0]] * (left == 0) + [mask[inner][:, -1]] * (right == width)
-    clear = 1 - (float(np.concatenate(sides).mean()) if sides else 0.0)
+    border = np.concatenate([*sides, np.zeros(0, np.bool_)])
+    clear = 1 - float(border.sum()) / max(len(border), size)
     thin = float(np.clip(1.3 - shape.mean / WIDE_STROKE, 0, 1)) * shape.is_a_digits
     return Group(members, box, shape, purity * clear * thin)
 

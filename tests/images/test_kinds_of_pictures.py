@@ -101,6 +101,19 @@ def test_a_digit_cut_out_along_its_box_is_read(size, margin, light_ink):
     assert_is_the_two(finish(write(size, margin), light_ink))
 
 
+@POLARITIES
+@pytest.mark.parametrize("width", [0.06, 0.1, 0.2])
+@pytest.mark.parametrize("size", [16, 28, 64, 100, 400])
+def test_a_one_from_border_to_border_is_read(size, width, light_ink):
+    """Its ends are all that lies on the borders. A lying one is still no digit."""
+    picture = np.full((size, size), PAPER)
+    picture[:, size // 2 : size // 2 + max(1, round(width * size))] = INK
+    rows, columns = (normalize(finish(picture, light_ink)).max(axis=axis) > 100 for axis in (1, 0))
+    assert rows.sum() == 20
+    assert 2 <= columns.sum() <= 5
+    assert np.isnan(normalize(finish(picture.T, light_ink))).all()
+
+
 @pytest.mark.parametrize("width", [2, 10])
 def test_an_empty_frame_is_no_digit(width):
     """A box without writing is none."""
