@@ -29,6 +29,7 @@ WINDOW = 0.15  # of the longer side of the page; no stroke is as wide
 MIN_HEIGHT_PX = 8  # of writing that can be read
 MAX_STROKES = 5_000  # on a page; a sheet of squared paper has 2,500 squares
 COLOUR_PX = 800  # longer side of the page by which its colours are judged
+MIN_FREE_AREA = 0.1  # of the ink of a page whose writing touches no border
 MAX_BOX_AREA = 8  # of the boxes of all strokes together, in areas of the page
 
 
@@ -69,10 +70,19 @@ class DigitSegment(NamedTuple):
 
 
 def _measure_height(ink: Ink) -> float:
-    """Return the median height of strokes, weighted by area so that specks hardly count."""
-    heights = ink.boxes[:, 2] - ink.boxes[:, 0]
+    """Return the median height of strokes, weighted by area so that specks hardly count.
+
+    Shadows are large and touch the borders, which writing seldom does.
+    """
+    (top, left), (bottom, right) = ink.boxes[:, :2].T, ink.boxes[:, 2:].T
+    height, width = ink.depth.shape
+    is_free = (top > 0) & (left > 0) & (bottom < height) & (right < width)
+    areas = ink.areas * is_free
+    if areas.sum() < MIN_FREE_AREA * ink.areas.sum():
+        areas = ink.areas
+    heights = bottom - top
     order = np.argsort(heights)
-    share = np.cumsum(ink.areas[order]) / ink.areas.sum()
+    share = np.cumsum(areas[order]) / areas.sum()
     return float(heights[order][np.searchsorted(share, 0.5)])
 
 

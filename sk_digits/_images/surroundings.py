@@ -8,6 +8,10 @@ from skimage.measure import label
 
 MIN_ALONG = 0.9  # of a border's length, by a stroke that lies along it
 MIN_ALONG_BESIDE = 0.5  # the same if there is writing that touches no border
+MIN_ALONG_SOLID = 0.2  # the same by a shadow, which is solid
+MIN_SOLID_AREA = 0.4  # of a shadow's box that it covers
+MIN_SOLID_ASPECT = 0.15  # shorter side of a shadow, in its longer sides
+MIN_OWN_LENGTH = 0.8  # of a shadow's side that lies along the border
 MIN_FREE = 0.1  # longer side of that writing, in longer sides of the edge
 MAX_EDGE_ASPECT = 0.5  # thickness of the edge of a page, in lengths along its border
 MAX_HOLLOW_AREA = 0.75  # of a frame's box that is ink
@@ -24,6 +28,8 @@ def _are_edges(
     height, width = bottom - top, right - left
     hollow = areas < MAX_HOLLOW_AREA * height * width
     size = np.maximum(height, width)
+    solid = areas >= MIN_SOLID_AREA * height * width
+    solid &= np.minimum(height, width) >= MIN_SOLID_ASPECT * size
     touching = (top == 0) | (left == 0)
     touching |= (bottom == labels.shape[0]) | (right == labels.shape[1])
     free = float(size[~touching].max(initial=0))
@@ -35,7 +41,9 @@ def _are_edges(
         along += share >= MIN_ALONG
         edges |= (share >= MIN_ALONG) & (thickness <= MAX_EDGE_ASPECT * length)
         # What writes on the page is also there without touching its edges.
-        edges |= (share >= MIN_ALONG_BESIDE) & (free >= MIN_FREE * size)
+        is_shadow = solid & (share * len(side) >= MIN_OWN_LENGTH * length)
+        is_shadow &= share >= MIN_ALONG_SOLID
+        edges |= (is_shadow | (share >= MIN_ALONG_BESIDE)) & (free >= MIN_FREE * size)
     return edges | ((along >= 2) & hollow)
 
 

@@ -278,6 +278,19 @@ def page(n=4, size=60, boxes=False):
 
 
 @POLARITIES
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("reach", [(0.1, 0.25), (0.15, 0.35)])
+def test_a_shadow_in_the_corner_of_a_page_is_no_writing(reach, turns, light_ink):
+    """It is as dark as the pencil, and larger than all digits together."""
+    digit = np.pad(two(60, pen=2), 30)
+    sheet = np.pad(np.tile(digit, (4, 3) if turns % 2 else (5, 2)), 30)
+    y, x = np.meshgrid(*(np.linspace(0, 1, n) for n in np.rot90(sheet, turns).shape), indexing="ij")
+    shadow = np.rot90(np.clip(60 * (reach[0] * (1 - y / reach[1]) - x), 0, 1), -turns)
+    picture = (PAPER - 130 * sheet) * (1 - 0.35 * shadow)
+    assert len(segment_digits(finish(picture, light_ink))) == (12 if turns % 2 else 10)
+
+
+@POLARITIES
 @pytest.mark.parametrize("kind", ["plain", "rim", "boxes", "minus", "blurred", "shadow", "desk"])
 def test_pages_have_their_digits_and_no_more(kind, light_ink):
     """Four digits, whatever is around them."""
