@@ -188,7 +188,9 @@ def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
     if chosen is None or not writing.ink.is_sharp(chosen, zoom):
         return None
     scale = factor / zoom
-    top, left, bottom, right = (edge * scale for edge in writing.ink.join(chosen))
+    box, shape = writing.ink.join(chosen), writing.ink.labels.shape
+    is_at_border = min(box[:2]) == 0 or box[2] == shape[0] or box[3] == shape[1]
+    top, left, bottom, right = (edge * scale for edge in box)
     size = max(bottom - top, right - left)
     if size < MIN_DIGIT_PX * factor:
         return None
@@ -208,8 +210,8 @@ def normalize_digit(picture: Picture, ink: str) -> NDArray[np.uint8] | None:
         )
     )
     found = found.within(near[np.ix_(y, x)])
-    if not len(found.boxes):
-        return None
+    if not len(found.boxes):  # seen from near, a shadow and the digit are one
+        return None if is_at_border else frame(writing.ink.draw(chosen, 1 / scale))
     return frame(found.draw(list(range(len(found.boxes))), zoom))
 
 

@@ -114,6 +114,18 @@ def test_a_one_from_border_to_border_is_read(size, width, light_ink):
     assert np.isnan(normalize(finish(picture.T, light_ink))).all()
 
 
+@POLARITIES
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("softness", [0, 0.02])
+@pytest.mark.parametrize("reach", [0.5, 0.7])
+def test_a_digit_half_in_the_shadow_of_a_corner_is_read(reach, softness, turns, light_ink):
+    """Seen from near, the shadow is as dark as the ink."""
+    paper = np.rot90(write(), turns)
+    y, x = np.meshgrid(*(np.linspace(0, 1, side) for side in paper.shape), indexing="ij")
+    light = ndimage.gaussian_filter(np.where(x + y < reach, 0.5, 1.0), softness * paper.shape[1])
+    assert_is_the_two(finish(np.rot90(paper * light, -turns), light_ink))
+
+
 @pytest.mark.parametrize("width", [2, 10])
 def test_an_empty_frame_is_no_digit(width):
     """A box without writing is none."""
